@@ -1,0 +1,117 @@
+"""The command line: ``nengo-hybrid``."""
+
+import os
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from nengo_hybrid.exceptions import EmulateError, HybridError
+from nengo_hybrid.version import version
+
+FAILED, WRONG_INPUT = 1, 2
+
+
+class Commands(click.Group):
+    """Report errors of the package as one line, and pick the exit status."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except HybridError as error:
+            if context.params.get("debug"):
+                raise
+            click.echo(f"nengo-hybrid: {type(error).__name__}: {error}", err=True)
+            sys.exit(FAILED if isinstance(error, EmulateError) else WRONG_INPUT)
+
+
+@click.group(cls=Commands)
+@click.version_option(version, prog_name="nengo-hybrid")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug):
+    """Build, train, deploy and price hybrid-spiking networks for Loihi."""
+    # TensorFlow's start-up notes are for those who debug it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@main.command()
+@click.option(
+    "--out",
+    default="demo-out",
+    show_default=True,
+    help="Folder for report.json and report.html.",
+)
+@click.option("--recipe", default="digits", show_default=True, help="Name or file.")
+@click.option("--target", default=None, help="Instead of the recipe's target.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
+@click.option("--quiet", is_flag=True, help="No progress bars, no table.")
+def demo(out, recipe, target, seed, quiet):
+    """Go the whole way on real digits: train, deploy, emulate, estimate."""
+    from dataclasses import replace
+
+    from nengo_hybrid import pipeline
+    from nengo_hybrid.recipe import load_recipe
+    from nengo_hybrid.report import render_text
+
+    recipe = load_recipe(recipe)
+    if target is not None:
+        recipe = replace(recipe, deployment={**recipe.deployment, "target": target})
+    pipeline.check_folder(out)
+    started = time.monotonic()
+    with Progress(console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("emulate the chip", total=None, visible=False)
+
+        def on_sample(n_done, n_samples):
+            bar.update(task, completed=n_done, total=n_samples, visible=True)
+
+        content = pipeline.run_recipe(
+            recipe, seed=seed, progress=not quiet, on_sample=on_sample
+        )
+    paths = pipeline.write_report(content, out)
+    if not quiet:
+        Console().print(render_text(content))
+        click.echo(f"{time.monotonic() - started:.0f} s; wrote {', '.join(map(str, paths))}")
+
+
+@main.command()
+@click.argument("name", required=False)
+def targets(name):
+    """List the targets, or print one with the evidence of every number."""
+    from nengo_hybrid.targets import load_target, target_names
+
+    console = Console()
+    if name is None:
+        table = Table("target", "kind", "date")
+        for known in target_names():
+            target = load_target(known)
+            table.add_row(known, target.kind, target.date or "")
+        console.print(table)
+        return
+    target = load_target(name)
+    table = Table("number", "value", "low", "high", "unit", "evidence", "source")
+    for section in ("limits", "formats", "costs", "times", "static"):
+        for key, entry in getattr(target, section).items():
+            cells = ["unpublished"] + [""] * 5
+            if entry is not None:
+                cells = [entry.value, entry.low, entry.high, entry.unit]
+                cells += [entry.evidence, entry.source]
+            table.add_row(f"{section}.{key}", *map(str, cells))
+    console.print(table)
+    for key, text in target.sources.items():
+        console.print(f"{key}: {text}", style="dim")
+
+
+@main.command()
+@click.argument("path")
+@click.option("--html", default=None, help="Write the report as a page, too.")
+def report(path, html):
+    """Show a report.json as tables."""
+    from nengo_hybrid.report import load_json, render_text, write_html
+
+    content = load_json(path)
+    if html is not None:
+        write_html(content, html)
+    Console().print(render_text(content))

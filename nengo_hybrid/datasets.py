@@ -1,0 +1,223 @@
+"""Real data sets as sequences: scikit-learn's digits, MNIST, permuted pixels."""
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nengo_hybrid.exceptions import DataError, ShapeError
+
+DATA_VARIABLE = "NENGO_HYBRID_DATA"
+MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
+N_DIGITS_TEST = 360
+VALIDATION_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sequences ``x`` (n_samples, n_steps, size_in) and labels ``y`` (n_samples,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self):
+        return len(self.x)
+
+    def head(self, n):
+        """Return the first ``n`` samples."""
+        return Split(self.x[:n], self.y[:n])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training, validation and test `Split` of one task with ``n_classes`` labels."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    n_classes: int
+
+    def __post_init__(self):
+        for part in ("train", "validation", "test"):
+            check_split(getattr(self, part), self.n_classes, f"{self.name}.{part}")
+
+    @property
+    def n_steps(self):
+        return self.train.x.shape[1]
+
+    @property
+    def size_in(self):
+        return self.train.x.shape[2]
+
+    @property
+    def sha256(self):
+        """Digest of every sequence and label, in order."""
+        sha = hashlib.sha256()
+        for split in (self.train, self.validation, self.test):
+            for array, dtype in ((split.x, "<f4"), (split.y, "<i4")):
+                sha.update(np.ascontiguousarray(array, dtype=dtype).tobytes())
+        return sha.hexdigest()
+
+
+def check_split(split, n_classes, name):
+    """
+    Refuse sequences and labels that nothing can be learned from.
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` is not (n_samples, n_steps, size_in), or ``y`` not (n_samples,).
+    DataError
+        If there are no samples, NaN or infinite values, or labels outside
+        0 .. ``n_classes - 1``.
+    """
+    x, y = np.asarray(split.x), np.asarray(split.y)
+    if x.ndim != 3:
+        raise ShapeError(
+            f"{name} needs x of shape (n_samples, n_steps, size_in), got {x.shape}"
+        )
+    if y.shape != (len(x),):
+        raise ShapeError(
+            f"{name} has {len(x)} sequences, but labels of shape {y.shape}; "
+            f"needed ({len(x)},)"
+        )
+    if len(x) == 0:
+        raise DataError(f"{name} is empty; at least one sequence is needed")
+    n_bad = np.count_nonzero(~np.isfinite(x))
+    if n_bad:
+        raise DataError(
+            f"{name} has {n_bad} values that are NaN or infinite; clean the data first"
+        )
+    outside = (y < 0) | (y >= n_classes)
+    if not np.issubdtype(y.dtype, np.integer) or np.any(outside):
+        worst = y[outside][0] if np.any(outside) else y.dtype
+        raise DataError(
+            f"{name} needs whole labels in 0..{n_classes - 1}, got {worst}; "
+            "check n_classes"
+        )
+
+
+def digits(seed=0):
+    """
+    Load scikit-learn's 1,797 digits as permuted sequences of 64 pixels.
+
+    The 8x8 pixels, scaled to [0, 1], come one a step in the order
+    ``RandomState(0).permutation(64)``. 360 digits are the test set, the same for
+    every ``seed``; a tenth of the other 1,437, drawn with ``seed``, is for
+    validation. Both draws are stratified.
+
+    Parameters
+    ----------
+    seed : int
+        Of the validation draw.
+
+    Returns
+    -------
+    Dataset
+        1,293 / 144 / 360 sequences, x of shape (n, 64, 1), 10 classes.
+    """
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    x = as_permuted_sequences(raw.data / 16.0)
+    rest, test = _stratified(x, raw.target, N_DIGITS_TEST, seed=0)
+    n_validation = round(VALIDATION_FRACTION * len(rest))
+    train, validation = _stratified(rest.x, rest.y, n_validation, seed=seed)
+    return Dataset("digits", train, validation, test, n_classes=10)
+
+
+def mnist(seed=0, path=None):
+    """
+    Load MNIST's 70,000 digits as permuted sequences of 784 pixels.
+
+    Parameters
+    ----------
+    seed : int
+        Of the validation draw: a tenth of the 60,000 training digits, stratified.
+    path : str or pathlib.Path, optional
+        The file ``mnist.npz`` as Keras caches it. By default it is looked for in
+        the folder named by the environment variable ``NENGO_HYBRID_DATA``.
+
+    Returns
+    -------
+    Dataset
+        54,000 / 6,000 / 10,000 sequences, x of shape (n, 784, 1), 10 classes.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, truncated, or not the known one.
+    """
+    arrays = _load_mnist_arrays(_mnist_path(path))
+    sequences = {
+        key: as_permuted_sequences(arrays[f"x_{key}"].reshape(-1, 784) / 255.0)
+        for key in ("train", "test")
+    }
+    labels = {key: arrays[f"y_{key}"].astype(np.int32) for key in ("train", "test")}
+    n_validation = round(VALIDATION_FRACTION * len(labels["train"]))
+    train, validation = _stratified(
+        sequences["train"], labels["train"], n_validation, seed=seed
+    )
+    test = Split(sequences["test"], labels["test"])
+    return Dataset("mnist", train, validation, test, n_classes=10)
+
+
+def as_permuted_sequences(pixels):
+    """
+    Turn images into sequences of one pixel a step, in one fixed random order.
+
+    The order is ``numpy.random.RandomState(0).permutation(n_pixels)``, which the
+    public KerasLMU and NengoDL examples use too.
+
+    Parameters
+    ----------
+    pixels : (n_samples, n_pixels) array
+
+    Returns
+    -------
+    (n_samples, n_pixels, 1) float32 array
+    """
+    order = np.random.RandomState(0).permutation(pixels.shape[1])
+    return np.ascontiguousarray(pixels[:, order, None], dtype=np.float32)
+
+
+def _stratified(x, y, n_held_out, *, seed):
+    """Split off ``n_held_out`` samples with the classes in proportion."""
+    from sklearn.model_selection import train_test_split
+
+    kept_x, held_x, kept_y, held_y = train_test_split(
+        x, y, test_size=n_held_out, stratify=y, random_state=seed
+    )
+    return Split(kept_x, kept_y.astype(np.int32)), Split(held_x, held_y.astype(np.int32))
+
+
+def _mnist_path(path):
+    if path is not None:
+        return Path(path)
+    folder = os.environ.get(DATA_VARIABLE)
+    if not folder:
+        raise DataError(
+            f"mnist needs the folder with mnist.npz, but {DATA_VARIABLE} is not set; "
+            f"set it, or pass path="
+        )
+    return Path(folder) / "mnist.npz"
+
+
+def _load_mnist_arrays(path):
+    if not path.is_file():
+        raise DataError(f"mnist needs the file {path}, which does not exist")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != MNIST_SHA256:
+        raise DataError(
+            f"mnist needs {path} with sha256 {MNIST_SHA256}, got {found}; the file is "
+            "truncated or another one: fetch it again"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"mnist cannot be read from {path}: {error}") from error

@@ -1,0 +1,53 @@
+"""The errors a user can meet: one base class and one subclass per stage."""
+
+
+class HybridError(Exception):
+    """
+    Base class of every error this package raises on purpose.
+
+    A message is one line: who, what was needed, what came, and what to do.
+    """
+
+
+class CompatError(HybridError):
+    """Installed versions, or the order of imports, cannot work together."""
+
+
+class BuildError(HybridError, ValueError):
+    """A neuron type, network or recipe was asked for with impossible values."""
+
+
+class DataError(HybridError, ValueError):
+    """A data set is missing, damaged, or does not have the needed values."""
+
+
+class ShapeError(HybridError, ValueError):
+    """Two arrays, or an array and a network, disagree about a size."""
+
+
+class TrainError(HybridError):
+    """Training cannot start, or had to stop."""
+
+
+class LowerError(HybridError):
+    """A network holds something that cannot be lowered to a graph."""
+
+
+class PlacementError(HybridError):
+    """A graph does not fit a target's limits."""
+
+
+class EmulateError(HybridError):
+    """A run on the emulator or through NengoLoihi cannot start, or failed."""
+
+
+class TargetError(HybridError, ValueError):
+    """A target is unknown, or its profile is not well formed."""
+
+
+class EstimateError(HybridError, ValueError):
+    """Counts and prices do not fit together."""
+
+
+class BundleError(HybridError, ValueError):
+    """A bundle or report is missing, damaged, or cannot be written."""

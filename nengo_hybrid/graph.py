@@ -1,0 +1,257 @@
+"""
+What is deployed: `SpikingGraph` in floats, `QuantizedGraph` in integers.
+
+Two types, so that float or integer is never in doubt. Both are values: stages
+return new ones and never edit them.
+"""
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def digest(value):
+    """
+    Hash a tree of dataclasses, tuples, dicts, arrays and plain values.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal; equal for equal content, whatever the run.
+    """
+    sha = hashlib.sha256()
+    _feed(sha, value)
+    return sha.hexdigest()
+
+
+def _feed(sha, value):
+    if isinstance(value, np.ndarray):
+        sha.update(f"array {value.dtype.str} {value.shape}".encode())
+        sha.update(np.ascontiguousarray(value).tobytes())
+    elif dataclasses.is_dataclass(value):
+        sha.update(type(value).__name__.encode())
+        for field in dataclasses.fields(value):
+            sha.update(field.name.encode())
+            _feed(sha, getattr(value, field.name))
+    elif isinstance(value, dict):
+        for key in sorted(value):
+            sha.update(f"key {key}".encode())
+            _feed(sha, value[key])
+    elif isinstance(value, (tuple, list)):
+        sha.update(f"sequence {len(value)}".encode())
+        for item in value:
+            _feed(sha, item)
+    else:
+        sha.update(f"{type(value).__name__} {value!r}".encode())
+
+
+@dataclass(frozen=True)
+class Population:
+    """
+    Neurons, or the dimensions of a linear node, that are updated together.
+
+    ``activation`` is "input" (given from outside), "linear" (a sum, no neuron)
+    or the name of a rate neuron type such as "RectifiedLinear". ``omega`` is
+    None for rate neurons, else that of `HybridSpiking`. ``bias`` and
+    ``initial_voltage`` have shape (n_neurons,).
+    """
+
+    name: str
+    n_neurons: int
+    activation: str
+    omega: float | None = None
+    amplitude: float = 1.0
+    bias: np.ndarray | None = None
+    initial_voltage: np.ndarray | None = None
+
+    @property
+    def is_hybrid(self):
+        return self.omega is not None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Weights (n_post, n_pre) between two populations, ``delay`` steps late."""
+
+    name: str
+    pre: str
+    post: str
+    weights: np.ndarray
+    delay: int = 0
+
+
+@dataclass(frozen=True)
+class SpikingGraph:
+    """
+    A network in floats; ``populations`` stand in an order of evaluation.
+
+    ``dt`` is the length of a step in the units of the neurons' rates;
+    ``output`` is the population whose activity is the network's answer.
+    """
+
+    dt: float
+    populations: tuple
+    projections: tuple
+    output: str
+
+    def population(self, name):
+        """Return the population of this name."""
+        return next(p for p in self.populations if p.name == name)
+
+    def into(self, name):
+        """Return the projections that end at a population."""
+        return tuple(p for p in self.projections if p.post == name)
+
+
+@dataclass(frozen=True)
+class SynapseGroup:
+    """
+    Stored synapses of one block: a list of weight rows, shared between axons.
+
+    ``weights[r]`` and ``indices[r]`` have shape (n_atoms, n_targets); axon ``a``
+    uses row ``row_of_axon[a]``, shifted by ``base_of_axon[a]`` compartments, and
+    is unused where that is negative. ``memory_bits`` is what the rows occupy.
+    """
+
+    name: str
+    weights: tuple
+    indices: tuple
+    row_of_axon: np.ndarray
+    base_of_axon: np.ndarray
+    memory_bits: int
+    weight_exponent: int
+
+    @property
+    def n_axons(self):
+        return len(self.row_of_axon)
+
+    def synapses_per_axon(self, axons, atoms):
+        """Count the stored synapses behind each (axon, atom); 0 where unused."""
+        counts = np.zeros(len(axons), dtype=np.int64)
+        for i, (axon, atom) in enumerate(zip(axons, atoms, strict=True)):
+            if axon >= 0 and self.base_of_axon[axon] >= 0:
+                counts[i] = self.weights[self.row_of_axon[axon]][atom].size
+        return counts
+
+
+@dataclass(frozen=True)
+class AxonGroup:
+    """
+    Where the spikes of a block or input go: one `SynapseGroup` of one block.
+
+    ``axon_of_neuron`` is -1 for neurons that are not connected; ``atom_of_neuron``
+    picks among the weights of a population spike. ``n_slots`` is what the group
+    occupies of the source core's output axons.
+    """
+
+    target_block: int
+    target_synapses: int
+    axon_of_neuron: np.ndarray
+    atom_of_neuron: np.ndarray
+    n_slots: int
+
+
+@dataclass(frozen=True)
+class SpikeInput:
+    """Lines over which the host injects the spikes of a population."""
+
+    name: str
+    population: str
+    n_lines: int
+    axons: tuple
+
+
+@dataclass(frozen=True)
+class Block:
+    """
+    Compartments that share a core, with integer parameters (CUBA-LIF).
+
+    Arrays have shape (n_compartments,) and dtype int32. ``neurons`` are the
+    indices of these compartments within ``population``.
+    """
+
+    name: str
+    population: str
+    neurons: np.ndarray
+    decay_u: np.ndarray
+    decay_v: np.ndarray
+    vth: np.ndarray
+    bias: np.ndarray
+    refract_delay: np.ndarray
+    vmin: int
+    vmax: int
+    synapses: tuple
+    axons: tuple
+
+    @property
+    def n_compartments(self):
+        return len(self.neurons)
+
+
+@dataclass(frozen=True)
+class QuantizedGraph:
+    """
+    A network as a target runs it: a host part in floats, a chip part in integers.
+
+    Attributes
+    ----------
+    target : str
+        Name of the target it was quantized for.
+    host : SpikingGraph
+        What runs on the host, in steps of the input; its output is injected.
+    host_reasons : dict of str to str
+        Why each of the host's populations is not on the chip.
+    chip_steps : int
+        Time steps of the chip for every step of the input.
+    latency_steps : int
+        Chip steps from an injected spike to its effect on the output.
+    inputs : tuple of SpikeInput
+    blocks : tuple of Block
+    output : str
+        Population whose spikes are the answer.
+    errors : dict of str to float
+        Largest weight error per population, relative to its largest weight.
+    """
+
+    target: str
+    host: SpikingGraph
+    host_reasons: dict
+    chip_steps: int
+    latency_steps: int
+    inputs: tuple
+    blocks: tuple
+    output: str
+    errors: dict
+
+    def injected(self, name, counts):
+        """
+        Turn the counts of an injected population into one-bit spikes on its lines.
+
+        A count k of one step of the input becomes \|k\| spikes, spread evenly over
+        the ``chip_steps`` steps of the chip, on the neuron's line for its sign.
+
+        Parameters
+        ----------
+        name : str
+            Population, one of ``inputs``.
+        counts : (n_samples, n_steps, n_neurons) int array
+
+        Returns
+        -------
+        (n_samples, n_steps * chip_steps + latency_steps, n_lines) int16 array
+            Spikes per line and chip step; a line takes several in one step.
+        """
+        lines = next(i for i in self.inputs if i.name == name).n_lines
+        n_samples, n_steps, n_neurons = counts.shape
+        signed = [np.maximum(counts, 0)]
+        if lines == 2 * n_neurons:
+            signed.append(np.maximum(-counts, 0))
+        per_step = np.concatenate(signed, axis=2).astype(np.int64)
+        spread = np.zeros((n_samples, n_steps, self.chip_steps, lines), dtype=np.int16)
+        for j in range(self.chip_steps):
+            sent, due = j * per_step, (j + 1) * per_step
+            spread[:, :, j] = due // self.chip_steps - sent // self.chip_steps
+        spread = spread.reshape(n_samples, n_steps * self.chip_steps, lines)
+        return np.pad(spread, ((0, 0), (0, self.latency_steps), (0, 0)))

@@ -1,0 +1,307 @@
+"""
+From a `SpikingGraph` to what Loihi 1 runs, with NengoLoihi's blocks and rounding.
+
+The chip integrates current without a leak, spikes at most once a step, and resets
+to zero; a hybrid-spiking population sends several bits a step. So every step of
+the network lasts ``chip_steps`` time steps of the chip, and a count is sent as
+that many one-bit spikes, spread evenly over them.
+"""
+
+import math
+import numbers
+
+import numpy as np
+from nengo_loihi.block import Axon, LoihiBlock, Synapse
+from nengo_loihi.builder import Model
+from nengo_loihi.builder.discretize import discretize_model
+from nengo_loihi.builder.split_blocks import split_model
+from nengo_loihi.builder.validate import validate_model
+from nengo_loihi.inputs import SpikeInput as LoihiSpikeInput
+
+from nengo_hybrid.exceptions import LowerError
+from nengo_hybrid.graph import (
+    AxonGroup,
+    Block,
+    QuantizedGraph,
+    SpikeInput,
+    SpikingGraph,
+    SynapseGroup,
+)
+
+NO_FILTER_S = 0.0
+
+
+def to_loihi(graph, *, target="loihi1", chip_steps=4):
+    """
+    Put on the chip what can run there, and leave the rest to the host.
+
+    Parameters
+    ----------
+    graph : SpikingGraph
+    target : str
+        Name of the target, for the record.
+    chip_steps : int
+        Time steps of the chip for every step of the network, at least 1.
+
+    Returns
+    -------
+    QuantizedGraph
+        Integers as NengoLoihi rounds them, split into blocks that fit a core.
+
+    Raises
+    ------
+    LowerError
+        If nothing of the network, or not its output, can run on the chip.
+    """
+    _check_chip_steps(chip_steps)
+    reasons = host_reasons(graph)
+    if graph.output in reasons:
+        raise LowerError(
+            f"population {graph.output!r} is the output and has to be on the chip, "
+            f"but {reasons[graph.output]}"
+        )
+    chip = [p for p in graph.populations if p.name not in reasons]
+    model = Model(dt=1.0)
+    loihi_blocks = {p.name: _make_block(model, p, chip_steps) for p in chip}
+    loihi_inputs = _connect(model, graph, loihi_blocks)
+    wanted = {name: _float_weights(b) for name, b in loihi_blocks.items()}
+    block_map = split_model(model)
+    discretize_model(model)
+    validate_model(model)
+    return QuantizedGraph(
+        target=target,
+        host=_host_part(graph, reasons, tuple(loihi_inputs)),
+        host_reasons=reasons,
+        chip_steps=chip_steps,
+        latency_steps=_latency(graph, loihi_blocks),
+        inputs=_read_inputs(loihi_inputs, list(model.blocks)),
+        blocks=_read_blocks(block_map, loihi_blocks, list(model.blocks)),
+        output=graph.output,
+        errors={
+            name: _weight_error(wanted[name], block_map[block])
+            for name, block in loihi_blocks.items()
+        },
+    )
+
+
+def host_reasons(graph):
+    """
+    Find what Loihi 1 cannot run, and why.
+
+    Returns
+    -------
+    dict of str to str
+        Reason by population, in the graph's order; the others run on the chip.
+    """
+    reasons = {}
+    for population in graph.populations:
+        reason = _own_reason(population)
+        if reason is None:
+            reason = _input_reason(graph, population)
+        if reason is not None:
+            reasons[population.name] = reason
+    return reasons
+
+
+def _own_reason(population):
+    if population.activation == "input":
+        return "it is the input, which comes from outside the chip"
+    if population.activation == "linear":
+        return "it holds real numbers exactly; Loihi 1 sends nothing but one-bit spikes"
+    if not population.is_hybrid:
+        return "it sends rates; Loihi 1 sends nothing but one-bit spikes"
+    if population.activation != "RectifiedLinear":
+        return (
+            f"its activation {population.activation} is not a non-leaky "
+            "integrate-and-fire neuron, the one that a compartment computes"
+        )
+    return None
+
+
+def _input_reason(graph, population):
+    by_name = {p.name: p for p in graph.populations}
+    for projection in graph.into(population.name):
+        pre = by_name[projection.pre]
+        if not pre.is_hybrid:
+            return f"{pre.name} sends it real numbers, not spikes"
+    return None
+
+
+def _check_chip_steps(chip_steps):
+    is_whole = isinstance(chip_steps, numbers.Integral)
+    if not is_whole or isinstance(chip_steps, bool) or chip_steps < 1:
+        raise LowerError(
+            f"loihi1 needs chip_steps to be a whole number of at least 1, got "
+            f"{chip_steps!r}; 4 sends counts of up to 4 in every step of the network"
+        )
+
+
+def _make_block(model, population, chip_steps):
+    """Make compartments with threshold 1 and the bias of one chip step."""
+    block = LoihiBlock(population.n_neurons, label=population.name)
+    block.compartment.configure_relu(vth=1.0, dt=model.dt)
+    block.compartment.configure_filter(NO_FILTER_S, dt=model.dt)
+    block.compartment.bias[:] = population.omega * population.bias / chip_steps
+    model.add_block(block)
+    return block
+
+
+def _connect(model, graph, loihi_blocks):
+    """Give every projection onto the chip its axons and synapses."""
+    inputs = {}
+    by_name = {p.name: p for p in graph.populations}
+    for projection in graph.projections:
+        if projection.post not in loihi_blocks:
+            continue
+        pre, post = by_name[projection.pre], by_name[projection.post]
+        # What one spike of pre adds to the voltage of post, in thresholds.
+        per_spike = projection.weights.T * pre.amplitude * post.omega / pre.omega
+        if pre.name in loihi_blocks:
+            source = loihi_blocks[pre.name]
+        else:
+            source = inputs.setdefault(pre.name, _make_input(model, pre))
+            per_spike = _signed_lines(per_spike, pre)
+        _add_synapses(source, loihi_blocks[post.name], per_spike, projection.name)
+    return inputs
+
+
+def n_lines(population):
+    """Count the lines of an injected population: two a neuron where spikes have signs."""
+    is_signed = population.activation != "RectifiedLinear"
+    return population.n_neurons * (2 if is_signed else 1)
+
+
+def _signed_lines(per_spike, population):
+    """Stack weights for positive and, behind them, negative spikes."""
+    if n_lines(population) == population.n_neurons:
+        return per_spike
+    return np.concatenate([per_spike, -per_spike])
+
+
+def _make_input(model, population):
+    lines = LoihiSpikeInput(n_lines(population), label=population.name)
+    model.add_input(lines)
+    return lines
+
+
+def _add_synapses(source, block, per_spike, label):
+    synapse = Synapse(len(per_spike), label=label)
+    synapse.set_weights(per_spike.astype(np.float32))
+    block.add_synapse(synapse)
+    axon = Axon(len(per_spike), label=label)
+    axon.target = synapse
+    axon.set_compartment_axon_map(np.arange(len(per_spike), dtype=np.int32))
+    source.add_axon(axon)
+
+
+def _latency(graph, loihi_blocks):
+    """Count the chip steps from an injected spike to a spike of the output."""
+    depth = {}
+    for population in graph.populations:
+        if population.name in loihi_blocks:
+            sources = [
+                p.pre for p in graph.into(population.name) if p.delay == 0
+            ]
+            depth[population.name] = 1 + max(
+                (depth.get(name, 0) for name in sources), default=0
+            )
+    return depth[graph.output]
+
+
+def _host_part(graph, reasons, injected):
+    """Keep what the host computes; its answer is what it injects."""
+    return SpikingGraph(
+        dt=graph.dt,
+        populations=tuple(p for p in graph.populations if p.name in reasons),
+        projections=tuple(p for p in graph.projections if p.post in reasons),
+        output=injected[0] if injected else "",
+    )
+
+
+def _read_inputs(loihi_inputs, block_list):
+    return tuple(
+        SpikeInput(
+            name=name,
+            population=name,
+            n_lines=lines.n_neurons,
+            axons=_read_axons(lines.axons, lines.n_neurons, block_list),
+        )
+        for name, lines in loihi_inputs.items()
+    )
+
+
+def _read_blocks(block_map, loihi_blocks, block_list):
+    owner = {}
+    for name, whole in loihi_blocks.items():
+        for part, neurons in block_map[whole].items():
+            owner[part] = (name, np.array(list(neurons), dtype=np.int64))
+    return tuple(_read_block(b, *owner[b], block_list) for b in block_list)
+
+
+def _read_block(block, population, neurons, block_list):
+    compartment = block.compartment
+    return Block(
+        name=str(block.label),
+        population=population,
+        neurons=neurons,
+        decay_u=compartment.decay_u.copy(),
+        decay_v=compartment.decay_v.copy(),
+        vth=compartment.vth.copy(),
+        bias=compartment.bias.copy(),
+        refract_delay=compartment.refract_delay.copy(),
+        vmin=int(compartment.vmin),
+        vmax=int(compartment.vmax),
+        synapses=tuple(_read_synapse(s) for s in block.synapses),
+        axons=_read_axons(block.axons, block.n_neurons, block_list),
+    )
+
+
+def _read_synapse(synapse):
+    axons = np.arange(synapse.n_axons)
+    rows, bases = synapse.axon_to_weight_map, synapse.axon_compartment_bases
+    return SynapseGroup(
+        name=str(synapse.label),
+        weights=tuple(w.copy() for w in synapse.weights),
+        indices=tuple(i.copy() for i in synapse.indices),
+        row_of_axon=axons if rows is None else np.array([rows[a] for a in axons]),
+        base_of_axon=0 * axons if bases is None else np.array(bases),
+        memory_bits=int(synapse.bits()),
+        weight_exponent=int(synapse.synapse_cfg.weight_exp),
+    )
+
+
+def _read_axons(axons, n_neurons, block_list):
+    found = []
+    for axon in axons:
+        target = next(i for i, b in enumerate(block_list) if axon.target in b.synapses)
+        neurons = np.arange(n_neurons)
+        found.append(
+            AxonGroup(
+                target_block=target,
+                target_synapses=block_list[target].synapses.index(axon.target),
+                axon_of_neuron=np.array(axon.map_axon(neurons), dtype=np.int64),
+                atom_of_neuron=np.array(axon.map_atoms(neurons), dtype=np.int64),
+                n_slots=int(axon.axon_slots()),
+            )
+        )
+    return tuple(found)
+
+
+def _float_weights(block):
+    """Copy a block's weights, in thresholds per spike, before they are rounded."""
+    return [np.concatenate([w.copy() for w in s.weights]) for s in block.synapses]
+
+
+def _weight_error(wanted, parts):
+    """Return the largest rounding error of a population's weights, relative."""
+    largest = max((np.abs(w).max() for w in wanted), default=0.0)
+    if not largest:
+        return 0.0
+    worst = 0.0
+    for part, neurons in parts.items():
+        scale = part.compartment.discretize_info["v_scale"]
+        columns = list(neurons)
+        for floats, synapse in zip(wanted, part.synapses, strict=True):
+            rounded = np.concatenate(synapse.weights) / scale
+            worst = max(worst, np.abs(rounded - floats[:, columns]).max())
+    return float(worst / largest) if math.isfinite(worst) else math.inf

@@ -1,0 +1,209 @@
+"""From a Nengo network to a `SpikingGraph`, with the values Nengo's builder makes."""
+
+import nengo
+import numpy as np
+from nengo.builder import Model
+from nengo.ensemble import Neurons
+from nengo.neurons import RectifiedLinear, Sigmoid, Tanh
+
+from nengo_hybrid.exceptions import LowerError
+from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.neurons import HybridSpiking, Identity
+from nengo_hybrid.parameters import object_names
+
+ACTIVATIONS = {
+    RectifiedLinear: "RectifiedLinear",
+    Identity: "Identity",
+    Tanh: "Tanh",
+    Sigmoid: "Sigmoid",
+}
+HELP = "keep it out of what is deployed, or replace it"
+
+
+def to_graph(network, *, dt=1.0):
+    """
+    Lower a Nengo network to populations and projections in floats.
+
+    Nengo builds the network; its gains, biases, decoders and weights are taken
+    from there. Encoders and gains are folded into the weights.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        With one input node and one probe, which names the output population.
+        Nodes without an output function, and ensembles of `HybridSpiking`,
+        RectifiedLinear, Tanh or `Identity` neurons.
+    dt : float
+        Time step in which the network is run, in Nengo's seconds.
+
+    Returns
+    -------
+    SpikingGraph
+
+    Raises
+    ------
+    LowerError
+        Naming every object that cannot be lowered, and why.
+    """
+    names = object_names(network)
+    refused = [*_refuse_nodes(network, names), *_refuse_ensembles(network, names)]
+    refused += _refuse_connections(network, names)
+    if refused:
+        raise LowerError("cannot lower " + "; ".join(refused) + f"; {HELP}")
+    model = Model(dt=dt)
+    model.build(network)
+    populations = {
+        names[obj]: _population(model, obj, names[obj])
+        for obj in (*network.all_nodes, *network.all_ensembles)
+    }
+    projections = tuple(
+        _projection(model, connection, names) for connection in network.all_connections
+    )
+    order = evaluation_order(tuple(populations), projections)
+    return SpikingGraph(
+        dt=dt,
+        populations=tuple(populations[name] for name in order),
+        projections=projections,
+        output=_output_name(network, names),
+    )
+
+
+def evaluation_order(names, projections):
+    """
+    Sort populations so that each comes after those it needs in the same step.
+
+    Raises
+    ------
+    LowerError
+        If projections without a delay form a loop; the message names it.
+    """
+    needs = {name: set() for name in names}
+    for projection in projections:
+        if projection.delay == 0:
+            needs[projection.post].add(projection.pre)
+    order = []
+    while len(order) < len(names):
+        ready = [n for n in names if n not in order and needs[n] <= set(order)]
+        if not ready:
+            loop = sorted(set(names) - set(order))
+            raise LowerError(
+                f"populations {', '.join(loop)} feed one another within one step; "
+                "give one of their connections synapse=0, a delay of one step"
+            )
+        order.extend(ready)
+    return order
+
+
+def _refuse_nodes(network, names):
+    inputs = [n for n in network.all_nodes if n.size_in == 0]
+    if len(inputs) != 1:
+        found = ", ".join(names[n] for n in inputs) or "none"
+        yield f"a network with {len(inputs)} input nodes ({found}), one is needed"
+    for node in network.all_nodes:
+        if node.size_in > 0 and node.output is not None:
+            yield f"node {names[node]} (it runs a function)"
+    if len(network.all_probes) != 1:
+        yield f"a network with {len(network.all_probes)} probes, one is needed"
+    elif not isinstance(network.all_probes[0].target, (Neurons, nengo.Node)):
+        yield "a probe on a decoded value, one on neurons or a node is needed"
+
+
+def _refuse_ensembles(network, names):
+    for ensemble in network.all_ensembles:
+        neuron_type = ensemble.neuron_type
+        if isinstance(neuron_type, HybridSpiking):
+            neuron_type = neuron_type.base_type
+        if type(neuron_type) not in ACTIVATIONS:
+            kind = type(neuron_type).__name__
+            yield f"ensemble {names[ensemble]} (neuron type {kind} is not known)"
+        elif ensemble.noise is not None:
+            yield f"ensemble {names[ensemble]} (it has noise)"
+
+
+def _refuse_connections(network, names):
+    for connection in network.all_connections:
+        if _delay(connection) is None:
+            why = f"synapse {connection.synapse} is neither None nor 0"
+        elif connection.learning_rule_type is not None:
+            why = "it learns while it runs"
+        elif connection.function is not None and isinstance(
+            connection.pre_obj, nengo.Node
+        ):
+            why = "it computes a function of a node"
+        elif not isinstance(
+            connection.transform,
+            (nengo.transforms.Dense, nengo.transforms.NoTransform),
+        ):
+            why = f"transform {type(connection.transform).__name__} is not known"
+        else:
+            continue
+        yield f"connection {names[connection]} ({why})"
+
+
+def _delay(connection):
+    """Return a connection's delay in steps, None if it filters."""
+    if connection.synapse is None:
+        return 0
+    is_lowpass = isinstance(connection.synapse, nengo.Lowpass)
+    return 1 if is_lowpass and connection.synapse.tau == 0 else None
+
+
+def _population(model, obj, name):
+    if isinstance(obj, nengo.Node):
+        activation = "input" if obj.size_in == 0 else "linear"
+        return Population(name, obj.size_out, activation)
+    neuron_type, omega, voltage = obj.neuron_type, None, None
+    amplitude = 1.0
+    if isinstance(neuron_type, HybridSpiking):
+        amplitude, neuron_type = neuron_type.amplitude, neuron_type.base_type
+        omega = obj.neuron_type.omega * _height(neuron_type)
+        voltage = np.array(model.sig[obj.neurons]["voltage"].initial_value, dtype=float)
+    return Population(
+        name,
+        obj.n_neurons,
+        ACTIVATIONS[type(neuron_type)],
+        omega=omega,
+        amplitude=amplitude * _height(neuron_type),
+        bias=np.array(model.params[obj].bias, dtype=float),
+        initial_voltage=voltage,
+    )
+
+
+def _height(base_type):
+    """Return the factor that a rate type puts on its bare activation function."""
+    return getattr(base_type, "amplitude", 1.0) / getattr(base_type, "tau_ref", 1.0)
+
+
+def _projection(model, connection, names):
+    """Fold slices, gains and encoders into one matrix (n_post, n_pre)."""
+    pre, post = _owner(connection.pre_obj), _owner(connection.post_obj)
+    is_decoded = isinstance(connection.pre_obj, nengo.Ensemble)
+    n_pre = connection.pre_obj.n_neurons if is_decoded else connection.pre_obj.size_out
+    weights = np.asarray(_built_weights(model, connection), dtype=float)
+    if weights.ndim < 2:
+        weights = weights * np.eye(connection.size_mid)
+    full = np.zeros((connection.post_obj.size_in, n_pre))
+    rows = np.arange(connection.post_obj.size_in)[connection.post_slice]
+    columns = np.arange(n_pre)
+    if not is_decoded:
+        columns = columns[connection.pre_slice]
+    full[np.ix_(rows, columns)] = weights
+    if isinstance(connection.post_obj, nengo.Ensemble):
+        full = model.params[connection.post_obj].scaled_encoders @ full
+    return Projection(
+        names[connection], names[pre], names[post], full, delay=_delay(connection)
+    )
+
+
+def _built_weights(model, connection):
+    """Return the weights that Nengo's builder made; 1 if it made none."""
+    weights = model.params[connection].weights
+    return 1.0 if weights is None else weights
+
+
+def _owner(obj):
+    return obj.ensemble if isinstance(obj, Neurons) else obj
+
+
+def _output_name(network, names):
+    return names[_owner(network.all_probes[0].target)]

@@ -1,0 +1,142 @@
+"""
+Accuracy, and how many bits a population's spikes need.
+
+The bit metrics are this package's own definitions: the paper (arXiv 2002.03553)
+reports bits of activity and significant bits per weight without defining them.
+"""
+
+import numpy as np
+
+from nengo_hybrid.exceptions import ShapeError
+
+
+def classify(activity, readout_steps):
+    """
+    Answer with the class of most activity over the last steps.
+
+    Parameters
+    ----------
+    activity : (n_samples, n_steps, n_classes) array
+        Rates or spike counts of one neuron per class.
+    readout_steps : int
+        How many of the last steps count.
+
+    Returns
+    -------
+    (n_samples,) int array
+        The first of the best classes, where several are equal.
+    """
+    return np.argmax(activity[:, -readout_steps:].sum(axis=1), axis=1)
+
+
+def accuracy(predicted, labels):
+    """
+    Return the part of predictions that are right, in [0, 1].
+
+    Raises
+    ------
+    ShapeError
+        If there are not as many predictions as labels.
+    """
+    predicted, labels = np.asarray(predicted), np.asarray(labels)
+    if predicted.shape != labels.shape:
+        raise ShapeError(
+            f"accuracy needs as many predictions as labels, got {predicted.shape} "
+            f"and {labels.shape}"
+        )
+    return float(np.mean(predicted == labels))
+
+
+def bits_max(counts):
+    """
+    Return the word length that each neuron's counts need, averaged over neurons.
+
+    ``mean over neurons of log2(max k - min k + 1)``.
+
+    Parameters
+    ----------
+    counts : (n_samples, n_steps, n_neurons) int array
+        Spike counts.
+
+    Examples
+    --------
+    >>> bits_max(np.array([[[0, -1], [1, 1], [3, 0]]]))  # 4 levels, 3 levels
+    1.792481250360578
+    """
+    counts = _as_counts(counts)
+    span = counts.max(axis=(0, 1)) - counts.min(axis=(0, 1)) + 1
+    return float(np.mean(np.log2(span)))
+
+
+def bits_entropy(counts):
+    """
+    Return the empirical entropy of each neuron's counts in bits, averaged.
+
+    Parameters
+    ----------
+    counts : (n_samples, n_steps, n_neurons) int array
+        Spike counts.
+    """
+    counts = _as_counts(counts)
+    n_observed = counts.shape[0] * counts.shape[1]
+    entropy = np.zeros(counts.shape[2])
+    for level in np.unique(counts):
+        p = np.count_nonzero(counts == level, axis=(0, 1)) / n_observed
+        entropy -= np.where(p > 0, p * np.log2(np.where(p > 0, p, 1)), 0)
+    return float(np.mean(entropy))
+
+
+def significant_bits(counts):
+    """
+    Return the shift-and-adds that each weight needs per step: popcount of |k|.
+
+    The mean over samples, steps and neurons.
+
+    Parameters
+    ----------
+    counts : (n_samples, n_steps, n_neurons) int array
+        Spike counts.
+
+    Examples
+    --------
+    >>> significant_bits(np.array([[[3], [-1], [0], [4]]]))  # 2 + 1 + 0 + 1 of 4
+    1.0
+    """
+    magnitude = np.abs(_as_counts(counts))
+    popcount = np.zeros(magnitude.shape, dtype=np.int64)
+    while magnitude.any():
+        popcount += magnitude & 1
+        magnitude >>= 1
+    return float(np.mean(popcount))
+
+
+def spikes_per_step(counts):
+    """
+    Return the part of (sample, step, neuron) with a spike of any size.
+
+    Parameters
+    ----------
+    counts : (n_samples, n_steps, n_neurons) int array
+        Spike counts.
+    """
+    return float(np.mean(_as_counts(counts) != 0))
+
+
+def activity_bits(counts):
+    """Return the four bit metrics of one population, by name."""
+    return {
+        "bits_max": bits_max(counts),
+        "bits_entropy": bits_entropy(counts),
+        "significant_bits": significant_bits(counts),
+        "spikes_per_step": spikes_per_step(counts),
+    }
+
+
+def _as_counts(counts):
+    counts = np.asarray(counts)
+    if counts.ndim != 3 or not np.issubdtype(counts.dtype, np.integer):
+        raise ShapeError(
+            "bit metrics need integer counts of shape (n_samples, n_steps, n_neurons), "
+            f"got {counts.dtype} of shape {counts.shape}"
+        )
+    return counts.astype(np.int64)

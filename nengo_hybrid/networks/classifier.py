@@ -1,0 +1,95 @@
+"""A classifier of sequences: Legendre memory, hidden layer, one neuron per class."""
+
+import math
+
+import nengo
+import numpy as np
+
+from nengo_hybrid.neurons import HybridSpiking, Identity
+from nengo_hybrid.networks.lmu import LMU, memory_std
+
+
+class SequenceClassifier(nengo.Network):
+    """
+    Classify sequences by the hidden activity on a Legendre memory.
+
+    The memory's state is exact; its read-out, the hidden layer and the output
+    are hybrid-spiking. The answer is the output neuron of most activity.
+
+    Parameters
+    ----------
+    x_train : (n_samples, n_steps, size_in) array
+        Sequences from which the spread of each memory coefficient is taken, so
+        that the read-out's bits are spent alike.
+    n_classes : int
+    order : int
+        Legendre coefficients per input dimension.
+    theta_steps : float
+        Window of the memory, in steps.
+    n_hidden : int
+    omega_readout, omega_hidden, omega_output : float
+        Quantization of each message; see `HybridSpiking`.
+    readout_spread : float
+        Standard deviation of the scaled coefficients.
+    readout_steps : int
+        How many of the last steps the answer, and the spread, are taken from.
+    label, seed, add_to_container
+        As in `nengo.Network`.
+
+    Attributes
+    ----------
+    input : nengo.Node
+    lmu : LMU
+    output : nengo.Ensemble
+    probe : nengo.Probe
+    """
+
+    def __init__(
+        self,
+        x_train,
+        n_classes,
+        *,
+        order,
+        theta_steps,
+        n_hidden,
+        omega_readout=4.0,
+        omega_hidden=2.0,
+        omega_output=1.0,
+        readout_spread=0.5,
+        readout_steps=1,
+        label="classifier",
+        seed=None,
+        add_to_container=None,
+    ):
+        spread = memory_std(order, theta_steps, x_train, last_steps=readout_steps)
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        relu = nengo.RectifiedLinear()
+        with self:
+            self.input = nengo.Node(np.zeros(x_train.shape[2]), label="x")
+            self.lmu = LMU(
+                order,
+                theta_steps,
+                size_in=x_train.shape[2],
+                n_hidden=n_hidden,
+                hidden_type=HybridSpiking(relu, omega=omega_hidden),
+                quantizer={"readout": HybridSpiking(Identity(), omega=omega_readout)},
+                readout_scale=readout_spread / np.where(spread > 0, spread, 1.0),
+            )
+            self.output = nengo.Ensemble(
+                n_classes,
+                1,
+                neuron_type=HybridSpiking(relu, omega=omega_output),
+                gain=np.ones(n_classes),
+                bias=np.zeros(n_classes),
+                label="output",
+            )
+            nengo.Connection(self.input, self.lmu.input, synapse=None, label="x_to_lmu")
+            limit = math.sqrt(6 / (n_hidden + n_classes))
+            nengo.Connection(
+                self.lmu.hidden,
+                self.output.neurons,
+                transform=nengo.dists.Uniform(-limit, limit),
+                synapse=None,
+                label="hidden_to_output",
+            )
+            self.probe = nengo.Probe(self.output.neurons, label="answer")

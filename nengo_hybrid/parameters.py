@@ -1,0 +1,135 @@
+"""The names of a network's objects, and the values that training changes."""
+
+from collections import Counter
+
+import nengo
+import numpy as np
+
+from nengo_hybrid.exceptions import BuildError, ShapeError
+from nengo_hybrid.neurons import HybridSpiking
+
+
+def object_names(network):
+    """
+    Name every node, ensemble and connection by its path of labels.
+
+    Parameters
+    ----------
+    network : nengo.Network
+
+    Returns
+    -------
+    dict of nengo object to str
+        Such as ``"lmu.hidden"``. Objects without a label are called by their kind
+        and number (``"connection3"``); equal names get a number behind them.
+    """
+    names = {}
+    _name_objects(network, "", names)
+    seen = Counter(names.values())
+    number = Counter()
+    for obj, name in names.items():
+        if seen[name] > 1:
+            names[obj] = f"{name}#{number[name]}"
+            number[name] += 1
+    return names
+
+
+def _name_objects(network, prefix, names):
+    kinds = (network.nodes, network.ensembles, network.connections)
+    for objects in kinds:
+        for i, obj in enumerate(objects):
+            label = obj.label or f"{type(obj).__name__.lower()}{i}"
+            names[obj] = prefix + label
+    for i, subnetwork in enumerate(network.networks):
+        label = subnetwork.label or f"network{i}"
+        _name_objects(subnetwork, f"{prefix}{label}.", names)
+
+
+def find_ensemble(network, name):
+    """
+    Return the ensemble of this name.
+
+    Raises
+    ------
+    BuildError
+        If there is none; the message lists the names.
+    """
+    found = {n: o for o, n in object_names(network).items()}
+    ensemble = found.get(name)
+    if not isinstance(ensemble, nengo.Ensemble):
+        known = sorted(n for n, o in found.items() if isinstance(o, nengo.Ensemble))
+        raise BuildError(
+            f"the network has no ensemble {name!r}; it has {', '.join(known)}"
+        )
+    return ensemble
+
+
+def with_parameters(network, parameters):
+    """
+    Return a copy of a network with the given values in it.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        Left as it is.
+    parameters : dict of str to array
+        ``"<connection>.weights"`` of shape (size_out, size_in or n_neurons),
+        ``"<ensemble>.bias"`` of shape (n_neurons,), and ``"<ensemble>.omega"``.
+
+    Returns
+    -------
+    nengo.Network
+
+    Raises
+    ------
+    BuildError
+        If a name is not in the network.
+    ShapeError
+        If a value has not the shape that its object has.
+    """
+    network = network.copy(add_to_container=False)
+    objects = {name: obj for obj, name in object_names(network).items()}
+    for key, value in parameters.items():
+        name, _, what = key.rpartition(".")
+        setter = _SETTERS.get(what)
+        if name not in objects or setter is None:
+            raise BuildError(
+                f"parameter {key!r} belongs to nothing in the network; it is of "
+                "another network, or of another version of this one"
+            )
+        setter(objects[name], np.asarray(value), key)
+    return network
+
+
+def _set_weights(connection, value, key):
+    is_decoded = isinstance(connection.pre_obj, nengo.Ensemble)
+    size_in = connection.pre_obj.n_neurons if is_decoded else connection.size_mid
+    _check_shape(key, value, (connection.size_out, size_in))
+    if is_decoded:
+        connection.solver = nengo.solvers.NoSolver(value.T, weights=False)
+        connection.transform = nengo.transforms.NoTransform(connection.size_out)
+    else:
+        connection.transform = value
+
+
+def _set_bias(ensemble, value, key):
+    _check_shape(key, value, (ensemble.n_neurons,))
+    ensemble.bias = value
+
+
+def _set_omega(ensemble, value, key):
+    _check_shape(key, value, ())
+    if not isinstance(ensemble.neuron_type, HybridSpiking):
+        raise BuildError(f"parameter {key!r} is for HybridSpiking neurons only")
+    ensemble.neuron_type = ensemble.neuron_type.with_omega(float(value))
+
+
+def _check_shape(key, value, needed):
+    if value.shape != needed:
+        raise ShapeError(
+            f"parameter {key!r} needs shape {needed}, got {value.shape}; it is of "
+            "another network, or of another version of this one"
+        )
+
+
+_SETTERS = {"weights": _set_weights, "bias": _set_bias, "omega": _set_omega}

@@ -1,0 +1,274 @@
+"""The order of the stages, and nothing else: the only module that knows them all."""
+
+import os
+import platform
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from nengo_hybrid import datasets, hardware, report
+from nengo_hybrid.emulate import run_graph
+from nengo_hybrid.estimate import count_dense, estimate
+from nengo_hybrid.exceptions import BundleError, DataError
+from nengo_hybrid.lower import to_graph, to_loihi
+from nengo_hybrid.mapping import place
+from nengo_hybrid.metrics import accuracy, activity_bits, classify
+from nengo_hybrid.networks import SequenceClassifier
+from nengo_hybrid.targets import load_target
+from nengo_hybrid.train import Smoothing, train
+
+DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
+PACKAGES = ("nengo", "nengo-dl", "nengo-loihi", "numpy", "tensorflow", "tf-keras")
+STAMP = "emulated, not measured"
+RASTER_POPULATIONS = 4
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A trained network as a target runs it."""
+
+    graph: object
+    quantized: object
+    placement: object
+    target: object
+
+
+def train_recipe(recipe, *, seed=0, progress=True):
+    """
+    Build the network of a recipe and train it.
+
+    Returns
+    -------
+    data : Dataset
+    trained : Trained
+    """
+    if recipe.dataset not in DATASETS:
+        raise DataError(
+            f"recipe {recipe.name} needs a dataset of {', '.join(DATASETS)}, got "
+            f"{recipe.dataset!r}"
+        )
+    data = DATASETS[recipe.dataset](seed)
+    network = SequenceClassifier(
+        data.train.x, data.n_classes, seed=seed, **recipe.network
+    )
+    trained = train(
+        network,
+        data,
+        smoothing=Smoothing(**recipe.smoothing),
+        readout_steps=recipe.network["readout_steps"],
+        seed=seed,
+        progress=progress,
+        **recipe.training,
+    )
+    return data, trained
+
+
+def deploy(trained, target, *, chip_steps=4):
+    """
+    Lower a trained network, quantize it for a target, and place it.
+
+    Parameters
+    ----------
+    trained : Trained
+    target : Target
+    chip_steps : int
+        Time steps of the chip for every step of the network.
+
+    Returns
+    -------
+    Deployed
+    """
+    graph = to_graph(trained.network, dt=trained.dt)
+    quantized = to_loihi(graph, target=target.name, chip_steps=chip_steps)
+    return Deployed(graph, quantized, place(quantized, target), target)
+
+
+def run_deployed(deployed, x, *, seed=0, progress=None):
+    """
+    Run the host's part in floats and the chip's part on NengoLoihi's emulator.
+
+    Returns
+    -------
+    Trace
+    """
+    quantized = deployed.quantized
+    injected = [lines.population for lines in quantized.inputs]
+    host_counts = run_graph(quantized.host, x, seed=seed, record=injected)
+    return hardware.run(
+        quantized,
+        deployed.placement,
+        host_counts,
+        target_sha256=deployed.target.sha256,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
+    """
+    Go the whole way: build, train, deploy, emulate, estimate.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    seed : int
+    progress : bool
+        Whether training draws its progress bar.
+    on_sample : callable, optional
+        Called as ``on_sample(n_done, n_samples)`` while the chip is emulated.
+
+    Returns
+    -------
+    dict
+        The report, schema 1.
+    """
+    target = load_target(recipe.deployment["target"])
+    for name in recipe.compare:
+        load_target(name)
+    data, trained = train_recipe(recipe, seed=seed, progress=progress)
+    deployed = deploy(trained, target, chip_steps=recipe.deployment["chip_steps"])
+    trace = run_deployed(deployed, data.test.x, seed=seed, progress=on_sample)
+    priced = estimate(
+        deployed.placement,
+        trace,
+        target,
+        dense=count_dense(deployed.graph, data.n_steps),
+        compare=recipe.compare,
+    )
+    return {
+        "recipe": recipe.name,
+        "target": target.name,
+        "backend": trace.backend,
+        "seed": seed,
+        "versions": versions(),
+        "data_sha256": data.sha256,
+        "stamp": STAMP,
+        **_behaviour(trained, deployed, trace, data, seed),
+        "resources": _resources(deployed.placement),
+        "host": _host(deployed.quantized),
+        "history": _history(trained),
+        **priced.to_json(),
+    }
+
+
+def write_report(content, folder):
+    """
+    Write ``report.json`` and ``report.html`` into a folder.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+    """
+    folder = Path(folder)
+    paths = folder / "report.json", folder / "report.html"
+    report.write_json(content, paths[0])
+    report.write_html(content, paths[1])
+    return paths
+
+
+def check_folder(folder):
+    """
+    Make a folder for results, and see that it can be written, before work starts.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be made or written.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BundleError(
+            f"results need a folder that can be written, got {str(folder)!r} "
+            f"({os.strerror(error.errno)}); name another with --out"
+        ) from error
+
+
+def versions():
+    """Return the versions of Python and of the packages that matter, if installed."""
+    found = {"python": platform.python_version(), "nengo-hybrid": _own_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _own_version():
+    from nengo_hybrid.version import version
+
+    return version
+
+
+def _behaviour(trained, deployed, trace, data, seed):
+    """Return accuracy, activity, the confusion matrix and a raster."""
+    graph, steps, test = deployed.graph, trained.readout_steps, data.test
+    chip_steps = steps * deployed.quantized.chip_steps
+    rates = run_graph(graph, test.x, rates=True, record=[graph.output])
+    counts = run_graph(graph, test.x, seed=seed)
+    answers = {
+        "rate": classify(rates[graph.output], steps),
+        "hybrid": classify(counts[graph.output], steps),
+        "deployed": classify(trace.output_spikes, chip_steps),
+    }
+    scores = {name: accuracy(answer, test.y) for name, answer in answers.items()}
+    confusion = np.zeros((data.n_classes, data.n_classes), dtype=int)
+    np.add.at(confusion, (test.y, answers["deployed"]), 1)
+    return {
+        "accuracy": {**scores, "n_test": len(test)},
+        "activity": {
+            p.name: activity_bits(counts[p.name])
+            for p in graph.populations
+            if p.is_hybrid
+        },
+        "confusion": confusion,
+        "raster": _raster(trace),
+    }
+
+
+def _raster(trace, sample=0):
+    """Return when each neuron spiked in one sample, by population."""
+    found = {}
+    for name, population in list(trace.populations.items())[:RASTER_POPULATIONS]:
+        times, neurons = np.nonzero(population.spikes[sample])
+        found[name] = {
+            "times": times,
+            "neurons": neurons,
+            "n_neurons": population.spikes.shape[2],
+        }
+    return found
+
+
+def _resources(placement):
+    totals = {
+        name: sum(getattr(block.utilization, name)[0] for block in placement.blocks)
+        for name in ("compartments", "input_axons", "output_axons", "synapse_bits")
+    }
+    return {
+        "chips": placement.n_chips,
+        "cores": placement.n_cores,
+        **totals,
+        "worst_core": placement.worst_core(),
+    }
+
+
+def _host(quantized):
+    return [
+        {"name": p.name, "reason": quantized.host_reasons[p.name], "n_neurons": p.n_neurons}
+        for p in quantized.host.populations
+    ]
+
+
+def _history(trained):
+    """Return the training's rows under the report's names, omega as the hidden's."""
+    history = trained.history
+    omegas = sorted(key for key in history if key.startswith("omega."))
+    hidden = next((key for key in omegas if "hidden" in key), omegas[0])
+    shown = {key: history[key] for key in history if key not in omegas}
+    return {**shown, "omega": history[hidden]}

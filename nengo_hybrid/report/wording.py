@@ -1,0 +1,158 @@
+"""How numbers and names are written in a report."""
+
+import math
+
+PREFIXES = {
+    -5: "f",
+    -4: "p",
+    -3: "n",
+    -2: "u",
+    -1: "m",
+    0: "",
+    1: "k",
+    2: "M",
+    3: "G",
+    4: "T",
+}
+UNKNOWN = "-"
+
+
+def with_prefix(value, unit, *, unknown=UNKNOWN):
+    """
+    Write a quantity to three digits with an SI prefix.
+
+    Parameters
+    ----------
+    value : float or None
+        In the unit itself.
+    unit : str
+        Such as ``"J"`` or ``"s"``.
+    unknown : str
+        What to write for None.
+
+    Examples
+    --------
+    >>> with_prefix(3.2e-6, "J")
+    '3.2 uJ'
+    >>> with_prefix(0.00099999, "s")
+    '1 ms'
+    """
+    if value is None:
+        return unknown
+    if value == 0:
+        return f"0 {unit}"
+    rounded = float(f"{value:.3g}")
+    # log10 of a float just below a power of ten can round up to it.
+    power = math.floor(math.log10(abs(rounded)) / 3 + 1e-12)
+    power = min(max(power, min(PREFIXES)), max(PREFIXES))
+    return f"{rounded / 1000.0**power:.3g} {PREFIXES[power]}{unit}"
+
+
+def interval(low, high, unit):
+    """
+    Write the bounds of a quantity.
+
+    Examples
+    --------
+    >>> interval(2e-6, 4e-6, "J")
+    '2 uJ to 4 uJ'
+    """
+    if low is None and high is None:
+        return UNKNOWN
+    return f"{with_prefix(low, unit)} to {with_prefix(high, unit)}"
+
+
+def count(value):
+    """
+    Write a count in full, or the mean of a count to two decimals.
+
+    Examples
+    --------
+    >>> count(1310720), count(12.0), count(0.25)
+    ('1,310,720', '12', '0.25')
+    """
+    if value is None:
+        return UNKNOWN
+    if value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.2f}"
+
+
+def bits(value):
+    """Write a number of bits to two decimals."""
+    return UNKNOWN if value is None else f"{value:.2f}"
+
+
+def percent(value, digits=1):
+    """
+    Write a fraction as percent.
+
+    Examples
+    --------
+    >>> percent(0.9722, 2)
+    '97.22 %'
+    """
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
+
+
+def spoken(name):
+    """Write a key as words: ``n_steps`` as ``steps``, ``spike_hops`` as two."""
+    return printable(name).removeprefix("n_").replace("_", " ")
+
+
+def printable(value):
+    """Write any value as one line, with a mark for what no terminal prints."""
+    text = UNKNOWN if value is None else str(value)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def total_energy(energy):
+    """
+    Write the energy of one inference, or why it is withheld.
+
+    Examples
+    --------
+    >>> total_energy({"total_j": None, "unpriced": ["host_message"]})
+    'withheld: host_message has no price'
+    """
+    if energy["total_j"] is not None:
+        return with_prefix(energy["total_j"], "J")
+    names = [printable(name) for name in energy["unpriced"]]
+    if not names:
+        return "withheld"
+    verb = "has" if len(names) == 1 else "have"
+    return f"withheld: {', '.join(names)} {verb} no price"
+
+
+def beside_this_run(report):
+    """Return the rows to compare, with the report's own first if it lacks one."""
+    rows = report["compare"]
+    target, energy = report["target"], report["energy"]
+    if not rows or any(row["target"] == target for row in rows):
+        return rows
+    own = {"target": target, "energy_j": energy["total_j"], "evidence": "this run"}
+    return [{**own, "low_j": energy["low_j"], "high_j": energy["high_j"]}, *rows]
+
+
+def latency_rows(latency):
+    """
+    Write what is known of the latency as (name, words), the inference's in full.
+
+    Examples
+    --------
+    >>> latency_rows({"step_s": 2e-6, "inference_s": 1e-4, "bound_by": "barrier"})
+    [('one step', '2 us'), ('one inference', '100 us'), ('bound by', 'barrier')]
+    """
+    rows = [("one step", with_prefix(latency["step_s"], "s"))]
+    for key in ("compute_s", "barrier_s", "host_injection_s"):
+        if latency.get(key) is not None:
+            name = spoken(key.removesuffix("_s"))
+            rows.append((f"  of it {name}", with_prefix(latency[key], "s")))
+    rows.append(("one inference", with_prefix(latency["inference_s"], "s")))
+    bounds = latency.get("inference_low_s"), latency.get("inference_high_s")
+    if bounds != (None, None):
+        rows.append(("  low to high", interval(*bounds, "s")))
+    rows.append(("bound by", spoken(latency["bound_by"])))
+    if latency.get("excludes"):
+        rows.append(("not in it", ", ".join(map(spoken, latency["excludes"]))))
+    return rows

@@ -1,0 +1,339 @@
+"""Training through NengoDL, the reference engine: any network it can build."""
+
+import contextlib
+import math
+import warnings
+
+import nengo
+import numpy as np
+
+from nengo_hybrid.exceptions import CompatError, ShapeError, TrainError
+from nengo_hybrid.neurons import HybridSpiking
+from nengo_hybrid.parameters import find_ensemble, object_names, with_parameters
+from nengo_hybrid.train.progress import EpochProgress
+from nengo_hybrid.trained import Trained
+
+try:
+    import nengo_dl
+    import tensorflow as tf
+
+    from nengo_hybrid.train import neuron_builders  # noqa: F401  (registers them)
+except ImportError as error:
+    raise CompatError(
+        f"training needs TensorFlow and NengoDL, but {error.name} is not installed; "
+        "run `nengo-hybrid doctor` for the pip line"
+    ) from error
+
+LOGIT_SCALE = 10.0
+
+
+def train(
+    network,
+    data,
+    *,
+    smoothing=None,
+    epochs=30,
+    minibatch_size=100,
+    learning_rate=3e-3,
+    readout_steps=1,
+    rate_limits=None,
+    rate_limit_weight=1.0,
+    unroll_simulation=8,
+    dt=1.0,
+    seed=0,
+    progress=True,
+):
+    """
+    Train a classifier through NengoDL, spiking in the forward pass.
+
+    The loss is the cross-entropy of the probed activity, averaged over the last
+    ``readout_steps`` steps; Adam, its learning rate decaying to zero by a cosine.
+    The parameters returned are those of the epoch best on the validation part.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        With one node without inputs, and one probe with a value per class. It is
+        left as it is.
+    data : nengo_hybrid.datasets.Dataset
+    smoothing : Smoothing, optional
+        By default omega stays at each population's own from the start.
+    epochs, minibatch_size : int
+    learning_rate : float
+    readout_steps : int
+    rate_limits : dict of str to float, optional
+        Rates, by ensemble, above which the squared excess is added to the loss.
+    rate_limit_weight : float
+    unroll_simulation : int
+        Steps that NengoDL lays out in its graph at once; has to divide n_steps.
+    dt : float
+        Time step; with 1, rates are in spikes per step, and the LMU's papers'
+        unscaled activations are what they say.
+    seed : int
+        Of the initial voltages, the order of samples and TensorFlow.
+    progress : bool
+        Whether to draw a progress bar with the time left.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ShapeError
+        If the data do not fit the network.
+    TrainError
+        If a setting is out of range, or the loss is no longer finite.
+    """
+    _check_settings(data, epochs, minibatch_size, learning_rate, readout_steps)
+    session = _Session(
+        network, data, smoothing, rate_limits or {}, readout_steps, minibatch_size
+    )
+    with session.simulate(dt, unroll_simulation, seed) as sim:
+        n_batches = len(data.train) // minibatch_size
+        schedule = tf.keras.optimizers.schedules.CosineDecay(
+            learning_rate, epochs * n_batches
+        )
+        losses, weights = session.losses(rate_limit_weight)
+        sim.compile(
+            tf.keras.optimizers.Adam(schedule), loss=losses, loss_weights=weights
+        )
+        best = session.fit(sim, epochs, np.random.RandomState(seed), progress)
+    return Trained(
+        network=with_parameters(network, best.parameters),
+        parameters=best.parameters,
+        history=session.history,
+        best_epoch=best.epoch,
+        seed=seed,
+        dt=dt,
+        readout_steps=readout_steps,
+    )
+
+
+def _check_settings(data, epochs, minibatch_size, learning_rate, readout_steps):
+    for name, value in (("epochs", epochs), ("minibatch_size", minibatch_size)):
+        if not isinstance(value, int) or value < 1:
+            raise TrainError(f"train needs {name} of at least 1, got {value!r}")
+    if len(data.train) < minibatch_size:
+        raise TrainError(
+            f"train needs a minibatch_size of at most {len(data.train)}, the size of "
+            f"{data.name}.train; got {minibatch_size}"
+        )
+    if not 1 <= readout_steps <= data.n_steps:
+        raise TrainError(
+            f"train needs readout_steps in 1..{data.n_steps}, the steps of "
+            f"{data.name}; got {readout_steps!r}"
+        )
+    if not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise TrainError(
+            f"train needs a finite learning_rate above 0, got {learning_rate!r}"
+        )
+
+
+class _Best:
+    """The best parameters so far, judged on the validation part."""
+
+    def __init__(self):
+        self.score, self.parameters, self.epoch = None, None, None
+
+    def offer(self, score, parameters, epoch):
+        if self.score is None or score > self.score:
+            self.score, self.parameters, self.epoch = score, parameters(), epoch
+
+
+class _Session:
+    """One training: a copy of the network with the probes that training needs."""
+
+    def __init__(
+        self, network, data, smoothing, rate_limits, readout_steps, minibatch_size
+    ):
+        self.network = network.copy(add_to_container=False)
+        self.data, self.smoothing = data, smoothing
+        self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
+        self.input, self.probe = _find_ends(self.network, data)
+        self.rate_limits = _add_rate_probes(self.network, rate_limits)
+        self.hybrid = {
+            name: ensemble
+            for ensemble, name in object_names(self.network).items()
+            if isinstance(ensemble, nengo.Ensemble)
+            and isinstance(ensemble.neuron_type, HybridSpiking)
+        }
+        self.history = {}
+
+    @contextlib.contextmanager
+    def simulate(self, dt, unroll_simulation, seed):
+        """Open NengoDL's simulator, without its banners."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="No GPU support detected")
+            warnings.filterwarnings("ignore", message="'Node.size_out' is being")
+            sim = nengo_dl.Simulator(
+                self.network,
+                dt=dt,
+                minibatch_size=self.minibatch_size,
+                unroll_simulation=unroll_simulation,
+                seed=seed,
+                progress_bar=False,
+            )
+        with sim:
+            yield sim
+
+    def losses(self, rate_limit_weight):
+        """Return NengoDL's losses and their weights, by probe."""
+
+        def cross_entropy(labels, activity):
+            logits = LOGIT_SCALE * tf.reduce_mean(
+                activity[:, -self.readout_steps :], axis=1
+            )
+            return tf.keras.losses.sparse_categorical_crossentropy(
+                labels[:, 0], logits, from_logits=True
+            )
+
+        def above(limit):
+            return lambda _, rate: tf.reduce_mean(
+                tf.square(tf.nn.relu(rate - limit)), axis=(1, 2)
+            )
+
+        losses, weights = {self.probe: cross_entropy}, {self.probe: 1.0}
+        for probe, limit in self.rate_limits.items():
+            losses[probe], weights[probe] = above(limit), rate_limit_weight
+        return losses, weights
+
+    def fit(self, sim, epochs, rng, progress):
+        """Train epoch by epoch; return the `_Best`."""
+        best = _Best()
+        n_batches = len(self.data.train) // self.minibatch_size
+        with EpochProgress(epochs, n_batches, enabled=progress) as bar:
+            for epoch in range(epochs):
+                row = {"epoch": epoch}
+                row["loss"] = self._fit_epoch(sim, epoch, epochs, rng, bar)
+                row |= self._validate(sim)
+                row |= {f"omega.{n}": self._omega(n, 1.0) for n in self.hybrid}
+                self._note(row, (epoch + 1) / epochs)
+                bar.epoch_done(row)
+                done = (epoch + 1) / epochs
+                if self.smoothing is None or self.smoothing.is_held(done):
+                    score = (row["val_accuracy"], -row["val_loss"])
+                    best.offer(score, lambda: self._read(sim), epoch)
+        return best
+
+    def _fit_epoch(self, sim, epoch, epochs, rng, bar):
+        train, size = self.data.train, self.minibatch_size
+        order = rng.permutation(len(train))[: len(train) // size * size]
+        targets = {self.probe: train.y[order, None, None]}
+        for probe in self.rate_limits:
+            targets[probe] = np.zeros((len(order), 1, probe.size_in), np.float32)
+        n_batches = len(order) // size
+
+        def before_batch(batch, _):
+            self._set_omega(sim, (epoch + batch / n_batches) / epochs)
+
+        def after_batch(batch, logs):
+            if not math.isfinite(logs["loss"]):
+                raise TrainError(
+                    f"the loss is {logs['loss']} at epoch {epoch}, minibatch {batch}; "
+                    "lower learning_rate"
+                )
+            bar.batch_done(logs["loss"])
+
+        callback = tf.keras.callbacks.LambdaCallback(
+            on_train_batch_begin=before_batch, on_train_batch_end=after_batch
+        )
+        result = sim.fit(
+            {self.input: train.x[order]},
+            targets,
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[callback],
+        )
+        self._set_omega(sim, (epoch + 1) / epochs)
+        return float(result.history["loss"][0])
+
+    def _validate(self, sim):
+        """Return loss and accuracy on the validation part, spiking."""
+        split, size = self.data.validation, self.minibatch_size
+        padding = -len(split) % size
+        x = np.concatenate([split.x, np.zeros((padding, *split.x.shape[1:]))])
+        activity = sim.predict({self.input: x.astype(np.float32)}, verbose=0)
+        means = activity[self.probe][: len(split), -self.readout_steps :].mean(axis=1)
+        logits = LOGIT_SCALE * means
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return {
+            "val_loss": float(-np.mean(log_p[np.arange(len(split)), split.y])),
+            "val_accuracy": float(np.mean(np.argmax(means, axis=1) == split.y)),
+        }
+
+    def _omega(self, name, done):
+        target = self.hybrid[name].neuron_type.omega
+        return target if self.smoothing is None else self.smoothing.omega(done, target)
+
+    def _set_omega(self, sim, done):
+        """Write omega into NengoDL's variables."""
+        for name, ensemble in self.hybrid.items():
+            signal = sim.model.sig[ensemble.neurons]["omega"]
+            tensor = sim.tensor_graph.signals[signal]
+            variable = sim.tensor_graph.base_params[tensor.key]
+            values = variable.numpy()
+            for start, stop in tensor.slices:
+                values[start:stop] = self._omega(name, done)
+            variable.assign(values)
+
+    def _note(self, row, done):
+        for name in self.hybrid:
+            row[f"omega.{name}"] = self._omega(name, done)
+        for key, value in row.items():
+            self.history.setdefault(key, []).append(value)
+
+    def _read(self, sim):
+        """Read the values that training changed."""
+        wanted = []
+        for obj, name in object_names(self.network).items():
+            if isinstance(obj, nengo.Connection):
+                signal, what = sim.model.sig[obj]["weights"], "weights"
+            elif isinstance(obj, nengo.Ensemble):
+                signal, what = sim.model.sig[obj.neurons]["bias"], "bias"
+            else:
+                continue
+            if signal is not None and signal.trainable:
+                wanted.append((f"{name}.{what}", obj, what))
+        values = sim.data.get_params(*((obj, what) for _, obj, what in wanted))
+        parameters = {
+            key: np.asarray(value, dtype=np.float32)
+            for (key, _, _), value in zip(wanted, values, strict=True)
+        }
+        for name in self.hybrid:
+            parameters[f"{name}.omega"] = np.float32(self._omega(name, 1.0))
+        return parameters
+
+
+def _find_ends(network, data):
+    """Return the input node and the probe, and check their sizes."""
+    inputs = [node for node in network.all_nodes if node.size_in == 0]
+    if len(inputs) != 1 or len(network.all_probes) != 1:
+        raise TrainError(
+            f"train needs a network with one input node and one probe, got "
+            f"{len(inputs)} and {len(network.all_probes)}"
+        )
+    (node,), (probe,) = inputs, network.all_probes
+    if node.size_out != data.size_in:
+        raise ShapeError(
+            f"the network's input node has {node.size_out} dimensions, {data.name} has "
+            f"{data.size_in}"
+        )
+    if probe.size_in != data.n_classes:
+        raise ShapeError(
+            f"the network's probe has {probe.size_in} values, {data.name} has "
+            f"{data.n_classes} classes"
+        )
+    return node, probe
+
+
+def _add_rate_probes(network, rate_limits):
+    """Probe the rates of the ensembles that have a limit; return it by probe."""
+    ensembles = {find_ensemble(network, name): v for name, v in rate_limits.items()}
+    with network:
+        return {
+            nengo.Probe(ensemble.neurons, "rate_out"): limit
+            for ensemble, limit in ensembles.items()
+        }

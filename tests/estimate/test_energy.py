@@ -1,0 +1,235 @@
+"""The bill: by hand, and never too small."""
+
+import dataclasses
+
+import pytest
+
+from nengo_hybrid.estimate import (
+    EnergyReport,
+    OpCounts,
+    count_ops,
+    estimate_energy,
+    estimate_latency,
+)
+from nengo_hybrid.estimate.energy import price_term
+from nengo_hybrid.targets import load_target
+
+PJ, NJ = 1e-12, 1e-9
+
+
+@pytest.fixture
+def report(tiny_placement, tiny_trace):
+    """Return a function of a target that prices the tiny run."""
+
+    def report(target, placement=tiny_placement):
+        counts = count_ops(placement, tiny_trace, target)
+        latency = estimate_latency(placement, tiny_trace, target)
+        return estimate_energy(
+            counts, target, n_chips=placement.n_chips, latency=latency
+        )
+
+    return report
+
+
+def without(target, section, name):
+    """Return the target as if nobody had published a number."""
+    entries = {**getattr(target, section), name: None}
+    return dataclasses.replace(target, **{section: entries})
+
+
+def test_terms_match_hand_counts(report, loihi1):
+    energies = {term.name: term.energy_j for term in report(loihi1).terms}
+    assert energies.pop("static") > 0
+    assert energies == {
+        "synapses": pytest.approx(35 * 23.6 * PJ),
+        "neurons_active": pytest.approx(6 * 81 * PJ),
+        "neurons_inactive": pytest.approx(6 * 52 * PJ),
+        "spikes": pytest.approx(6 * 1.7 * PJ),
+        "hops_east_west": pytest.approx(8 * 3.0 * PJ),
+        "hops_north_south": pytest.approx(4 * 4.0 * PJ),
+        "chip_crossings": 0,
+        # 2 steps of 17.5 mW for 9 us
+        "host_injection": pytest.approx(2 * 157.5 * NJ),
+        "host_macs": pytest.approx(21 * 8.6 * NJ),
+        "host_updates": pytest.approx(6 * 8.6 * NJ),
+    }
+
+
+def test_bands_match_hand_counts(report, loihi1):
+    terms = {term.name: term for term in report(loihi1).terms}
+    synapses, injection = terms["synapses"], terms["host_injection"]
+    assert synapses.price_j == 2.36e-11
+    assert synapses.low_j == pytest.approx(35 * 23.6 * PJ)
+    assert synapses.high_j == pytest.approx(35 * 35.5 * PJ)
+    assert synapses.evidence == "simulated, quoted"
+    assert "davies2018" in synapses.source
+    # 10 mW and 25 mW for 9 us
+    assert injection.low_j == pytest.approx(2 * 90 * NJ)
+    assert injection.high_j == pytest.approx(2 * 225 * NJ)
+    assert injection.evidence == "derived"
+
+
+def test_static_power_is_paid_for_the_time(report, loihi1, tiny_placement, tiny_trace):
+    latency = estimate_latency(tiny_placement, tiny_trace, loihi1)
+    static = report(loihi1).terms[-1]
+    assert (static.name, static.kind) == ("static", "static")
+    assert static.count == latency.inference_s
+    assert static.energy_j == pytest.approx(0.1 * latency.inference_s)
+    assert static.low_j == pytest.approx(0.0297 * latency.inference_low_s)
+    assert static.high_j == pytest.approx(0.1232 * latency.inference_high_s)
+
+
+def test_totals_are_the_sums_of_their_terms(report, loihi1):
+    bill = report(loihi1)
+    assert bill.unpriced == ()
+    assert bill.static_j == bill.terms[-1].energy_j
+    assert bill.total_j == pytest.approx(bill.dynamic_j + bill.static_j)
+    assert bill.low_j == pytest.approx(sum(term.low_j for term in bill.terms))
+    assert bill.high_j == pytest.approx(sum(term.high_j for term in bill.terms))
+    assert bill.low_j < bill.total_j < bill.high_j
+    # 21 MACs and 6 updates, apart from the chip though part of the total
+    assert bill.host_j == pytest.approx(27 * 8.6 * NJ)
+
+
+def test_no_total_while_a_counted_term_has_no_price(report, loihi1):
+    bill = report(without(loihi1, "costs", "synaptic_op"))
+    assert bill.unpriced == ("synapses",)
+    assert (bill.total_j, bill.dynamic_j, bill.low_j, bill.high_j) == (None,) * 4
+    assert bill.static_j > 0
+
+
+def test_absent_price_of_nothing_is_no_obstacle(report, loihi1):
+    assert loihi1.cost("chip_crossing") is None
+    assert report(loihi1).total_j > 0
+
+
+def test_messages_between_chips_have_no_price(report, loihi1, tiny_placement):
+    blocks = list(tiny_placement.blocks)
+    blocks[2] = dataclasses.replace(blocks[2], chip=1)
+    moved = dataclasses.replace(tiny_placement, blocks=tuple(blocks))
+    bill = report(loihi1, moved)
+    assert bill.unpriced == ("chip_crossings",)
+    assert bill.total_j is None
+
+
+def test_static_power_of_two_chips_is_double(report, loihi1, tiny_placement):
+    blocks = list(tiny_placement.blocks)
+    blocks[2] = dataclasses.replace(blocks[2], chip=1)
+    moved = dataclasses.replace(tiny_placement, blocks=tuple(blocks))
+    static = report(loihi1, moved).terms[-1]
+    assert static.energy_j == pytest.approx(0.1 * static.count)
+    # fewer tiles on the fullest chip: the barrier is a little sooner
+    assert static.energy_j == pytest.approx(2 * report(loihi1).static_j, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "section, name, unpriced",
+    [
+        ("static", "chip", ("static",)),
+        ("costs", "host_injection_power", ("host_injection",)),
+        ("times", "host_injection", ("host_injection", "static")),
+        ("times", "synaptic_op", ("static",)),
+        ("times", "barrier_one_tile", ("static",)),
+    ],
+)
+def test_each_absent_number_is_named(report, loihi1, section, name, unpriced):
+    bill = report(without(loihi1, section, name))
+    assert bill.unpriced == unpriced
+    assert bill.total_j is None
+
+
+def test_target_without_a_host_does_not_price_the_host(report, loihi1):
+    bill = report(dataclasses.replace(loihi1, host=None))
+    assert bill.unpriced == ("host_macs", "host_updates")
+    assert bill.host_j is None
+
+
+def test_price_of_a_message_goes_before_the_derived_one(report, loihi1):
+    price = dataclasses.replace(
+        loihi1.costs["synaptic_op"], value=2, unit="nJ", low=2, high=2
+    )
+    costs = {**loihi1.costs, "host_message": price}
+    bill = report(dataclasses.replace(loihi1, costs=costs))
+    energies = {term.name: term.energy_j for term in bill.terms}
+    assert energies["host_injection"] == pytest.approx(3 * 2 * NJ)
+
+
+def test_an_update_is_active_or_inactive_and_never_both(
+    loihi1, tiny_placement, tiny_trace
+):
+    counts = count_ops(tiny_placement, tiny_trace, loihi1)
+    busier = dataclasses.replace(
+        counts, neuron_updates_active=12, neuron_updates_inactive=0
+    )
+    latency = estimate_latency(tiny_placement, tiny_trace, loihi1)
+    before, after = (
+        estimate_energy(c, loihi1, n_chips=1, latency=latency) for c in (counts, busier)
+    )
+    # 6 updates become active: each costs 81 in place of 52 pJ
+    assert after.total_j - before.total_j == pytest.approx(6 * 29 * PJ)
+
+
+@pytest.mark.parametrize(
+    "synaptic_ops, cost, too_high",
+    [
+        (51_200_000, "neuron_update_inactive", 1.09),
+        (51_200_000, "neuron_update_active", 1.19),
+    ],
+)
+def test_nearest_neighbour_search_is_within_a_fifth(
+    loihi1, synaptic_ops, cost, too_high
+):
+    # measured: 1.33 mJ dynamic a query, arXiv 2004.12691
+    terms = (
+        price_term("synapses", synaptic_ops, loihi1.sourced("costs", "synaptic_op")),
+        price_term("neurons", 4_608_000, loihi1.sourced("costs", cost)),
+    )
+    assert EnergyReport(terms).total_j / 1.33e-3 == pytest.approx(too_high, abs=0.005)
+
+
+def test_json_is_plain(report, loihi1):
+    plain = report(loihi1).to_json()
+    assert list(plain) == [
+        "total_j",
+        "dynamic_j",
+        "static_j",
+        "host_j",
+        "low_j",
+        "high_j",
+        "terms",
+        "unpriced",
+    ]
+    assert plain["unpriced"] == []
+    assert plain["terms"][0] == {
+        "name": "synapses",
+        "kind": "dynamic",
+        "count": 35.0,
+        "price_j": 2.36e-11,
+        "energy_j": 35 * 2.36e-11,
+        "low_j": 35 * 2.36e-11,
+        "high_j": 35 * 3.55e-11,
+        "evidence": "simulated, quoted",
+        "source": loihi1.costs["synaptic_op"].source,
+    }
+
+
+def test_host_is_priced_by_its_own_profile(report, loihi1):
+    cortex = dataclasses.replace(loihi1, host="cortex-a")
+    energies = {term.name: term.energy_j for term in report(cortex).terms}
+    assert energies["host_macs"] == pytest.approx(
+        21 * load_target("cortex-a").cost("mac")
+    )
+
+
+def test_counts_are_per_inference(loihi1, tiny_placement, tiny_trace):
+    counts = count_ops(tiny_placement, tiny_trace, loihi1)
+    latency = estimate_latency(tiny_placement, tiny_trace, loihi1)
+    scaled = {
+        name: value if name == "n_steps" else 4 * value
+        for name, value in vars(counts).items()
+    }
+    bills = [
+        estimate_energy(c, loihi1, n_chips=1, latency=latency)
+        for c in (counts, OpCounts(**scaled))
+    ]
+    assert bills[0] == bills[1]

@@ -1,0 +1,147 @@
+"""Reports made by hand for the tests of this folder."""
+
+import copy
+
+import pytest
+
+REPORT = {
+    "recipe": "digits",
+    "target": "loihi1",
+    "backend": "emulator",
+    "seed": 0,
+    "versions": {"nengo-hybrid": "0.1.0", "nengo": "4.1.0", "python": "3.11.7"},
+    "data_sha256": "ab" * 32,
+    "stamp": "emulated, not measured",
+    "accuracy": {"rate": 0.9833, "hybrid": 0.975, "deployed": 0.9722, "n_test": 360},
+    "activity": {
+        "input": {
+            "bits_max": 4.0,
+            "bits_entropy": 2.125,
+            "significant_bits": 3.5,
+            "spikes_per_step": 2.25,
+        },
+        "lmu.hidden": {
+            "bits_max": 1.0,
+            "bits_entropy": 0.5,
+            "significant_bits": 0.75,
+            "spikes_per_step": 12,
+        },
+    },
+    "resources": {
+        "chips": 1,
+        "cores": 3,
+        "compartments": 1310,
+        "input_axons": 2048,
+        "output_axons": 512,
+        "synapse_bits": 1310720,
+        "worst_core": {
+            "compartments": 0.5,
+            "input_axons": 0.25,
+            "output_axons": 0.125,
+            "synapse_bits": 0.957,
+        },
+    },
+    "counts": {
+        "synaptic_ops": 123456,
+        "neuron_updates_active": 2000,
+        "neuron_updates_inactive": 3000,
+        "spikes": 450,
+        "spike_hops": 900,
+        "host_messages": 64,
+        "n_steps": 66,
+    },
+    "energy": {
+        "total_j": None,
+        "dynamic_j": None,
+        "static_j": 1.95e-5,
+        "low_j": None,
+        "high_j": None,
+        "terms": [
+            {
+                "name": "synaptic_op",
+                "count": 123456,
+                "price_j": 23.6e-12,
+                "low_j": 2.91e-6,
+                "high_j": 4.38e-6,
+                "energy_j": 2.91e-6,
+                "evidence": "simulated",
+                "source": "davies2018 table 2",
+            },
+            {
+                "name": "neuron_update_active",
+                "count": 2000,
+                "price_j": 81e-12,
+                "low_j": 1.04e-7,
+                "high_j": 1.62e-7,
+                "energy_j": 1.62e-7,
+                "evidence": "simulated",
+                "source": "davies2018 table 2",
+            },
+            {"name": "host_message", "count": 64},
+        ],
+        "unpriced": ["host_message"],
+    },
+    "latency": {"step_s": 1.2e-5, "inference_s": 7.92e-4, "bound_by": "synaptic_op"},
+    "compare": [
+        {
+            "target": "cpu_i7_4960x",
+            "energy_j": 4.3e-4,
+            "low_j": 3e-4,
+            "high_j": 1.8e-3,
+            "evidence": "fitted",
+        },
+        {"target": "loihi2", "energy_j": None, "evidence": "none published"},
+    ],
+}
+
+EXTRAS = {
+    "host": [
+        {
+            "name": "lmu.state",
+            "reason": "a linear node: its values are floats, not spikes",
+            "n_neurons": 32,
+        }
+    ],
+    "history": {
+        "epoch": [1, 2, 3, 4],
+        "loss": [2.1, 0.9, 0.4, 0.2],
+        "accuracy": [0.4, 0.8, 0.92, 0.98],
+        "val_accuracy": [0.5, 0.79, None, 0.96],
+        "omega": [64, 16, 4, 1.5],
+    },
+    "confusion": [
+        [30 if i == j else (i + j) % 3 for j in range(10)] for i in range(10)
+    ],
+    "raster": {
+        "input": {"times": [0, 1, 1, 3], "neurons": [0, 1, 2, 0], "n_neurons": 4},
+        "lmu.hidden": {"times": [2, 5, 7], "neurons": [99, 3, 63], "n_neurons": 100},
+    },
+    "seeds": {"network": 0, "training": 1},
+}
+
+
+@pytest.fixture
+def minimal():
+    """A report with the required keys alone; its total is withheld."""
+    return copy.deepcopy(REPORT)
+
+
+@pytest.fixture
+def full(make_full):
+    """A report with every optional part and a total."""
+    return make_full()
+
+
+@pytest.fixture(scope="session")
+def make_full():
+    """Makes such a report anew, for tests with many examples."""
+
+    def make():
+        report = copy.deepcopy({**REPORT, **EXTRAS})
+        report["energy"].update(
+            total_j=2.26e-5, dynamic_j=3.1e-6, low_j=2.1e-5, high_j=3.3e-5, unpriced=[]
+        )
+        report["energy"]["terms"].pop()
+        return report
+
+    return make

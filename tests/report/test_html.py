@@ -1,0 +1,199 @@
+import html.parser
+import os
+import re
+
+import pytest
+
+from nengo_hybrid.exceptions import BundleError
+from nengo_hybrid.report import write_html
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+HOSTILE = "<script>alert('x')</script>&\"$^{\\frac{\x00"
+
+
+class Page(html.parser.HTMLParser):
+    """Read a page; note its elements, attributes, words and unclosed tags."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.words, self.open = [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def page_of(report, tmp_path):
+    text = write_html(report, tmp_path / "report.html").read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture(scope="module")
+def full_page(make_full, tmp_path_factory):
+    """The page of a report with every optional part, drawn once."""
+    return page_of(make_full(), tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture
+def minimal_page(minimal, tmp_path):
+    return page_of(minimal, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["minimal", "full"])
+def test_html_closes_every_element(kind, request):
+    text, page = request.getfixturevalue(f"{kind}_page")
+    assert text.startswith("<!DOCTYPE html>\n")
+    assert page.open == []
+    assert page.tags.count("main") == 1
+
+
+@pytest.mark.parametrize("kind", ["minimal", "full"])
+def test_html_needs_nothing_else(kind, request):
+    text, page = request.getfixturevalue(f"{kind}_page")
+    assert not {"script", "link", "img", "iframe", "object", "image"} & set(page.tags)
+    for name, value in page.attributes:
+        if name in ("href", "xlink:href", "src", "srcset", "action", "data"):
+            assert value.startswith("#")
+    without_names = re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)
+    assert "http" not in without_names
+    assert "@import" not in text
+    assert all(url.startswith("#") for url in re.findall(r"url\(([^)]*)\)", text))
+
+
+def test_html_keeps_the_ids_of_its_pictures_apart(full_page):
+    _, page = full_page
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_html_draws_what_there_is_data_for(minimal_page, full_page):
+    _, page = minimal_page
+    assert page.tags.count("svg") == 2
+    assert "Answers" not in page.text
+    _, page = full_page
+    assert page.tags.count("svg") == 4
+    assert "lmu.hidden: first 64 of 100 neurons" in page.text
+    assert "Answers (row: the digit; column: the answer)" in page.text
+
+
+def test_html_shows_the_headline_figures(full_page):
+    _, page = full_page
+    assert "accuracy, deployed 97.22 % of 360 test samples" in page.text
+    assert "energy 22.6 uJ 21 uJ to 33 uJ" in page.text
+    assert "latency 792 us bound by synaptic op" in page.text
+    assert "cores 3 on 1 chip" in page.text
+
+
+def test_html_withholds_a_total_and_says_why(minimal_page):
+    _, page = minimal_page
+    assert "energy withheld: host_message has no price" in page.text
+    assert "total withheld: host_message has no price" in page.text
+
+
+def test_html_says_that_it_was_emulated(full_page):
+    _, page = full_page
+    assert page.text.count("emulated, not measured") == 3
+
+
+def test_html_shows_where_the_figures_come_from(full, tmp_path):
+    full["graph_sha256"] = "cd" * 32
+    _, page = page_of(full, tmp_path)
+    assert "ab" * 32 in page.text
+    assert "cd" * 32 in page.text
+    assert "nengo 4.1.0" in page.text
+    assert "seed of training 1" in page.text
+
+
+def test_html_escapes_hostile_labels(full, tmp_path):
+    full["recipe"] = full["target"] = HOSTILE
+    full["activity"][HOSTILE] = full["activity"]["input"]
+    full["raster"][HOSTILE] = full["raster"]["input"]
+    full["energy"]["terms"][0]["name"] = HOSTILE
+    full["energy"]["terms"][0]["evidence"] = HOSTILE
+    full["compare"][0]["target"] = HOSTILE
+    full["host"][0]["reason"] = full["stamp"] = HOSTILE
+    full["versions"][HOSTILE] = HOSTILE
+    full["seeds"] = [HOSTILE]
+    text, page = page_of(full, tmp_path)
+    assert "<script" not in text
+    assert "\x00" not in text
+    assert page.open == []
+    assert HOSTILE.replace("\x00", "\ufffd") in page.text
+
+
+def test_html_is_the_same_text_for_the_same_report(full_page, full, tmp_path):
+    again, _ = page_of(full, tmp_path)
+    assert again == full_page[0]
+
+
+def test_html_draws_nothing_in_a_colour_of_its_own(full_page):
+    text, _ = full_page
+    pictures = "".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
+    assert "var(--series-1)" in pictures
+    assert re.findall(r"#[0-9a-f]{6}\b(?=[;\"])", pictures) == []
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        {"loss": [1.0]},
+        {"loss": [2.0, 1.0], "omega.input": [8, 4], "omega.lmu.hidden": [4, 2]},
+        {"epoch": [1, 2], "accuracy": [0.5, None], "omega": [4, 2]},
+        {},
+    ],
+)
+def test_html_draws_an_incomplete_history(minimal, tmp_path, history):
+    minimal["history"] = history
+    _, page = page_of(minimal, tmp_path)
+    assert page.tags.count("svg") == 2 + bool(history)
+
+
+def test_html_without_terms_comparison_or_populations(minimal, tmp_path):
+    minimal["energy"]["terms"], minimal["energy"]["unpriced"] = [], []
+    minimal["compare"], minimal["activity"] = [], {}
+    _, page = page_of(minimal, tmp_path)
+    assert page.tags.count("svg") == 0
+    assert "total withheld" in page.text
+
+
+def test_html_compares_where_no_energy_is_known(minimal, tmp_path):
+    for row in minimal["compare"]:
+        row["energy_j"] = None
+    _, page = page_of(minimal, tmp_path)
+    assert "withheld, none published" in page.text
+
+
+def test_write_html_leaves_nothing_behind_when_the_write_fails(
+    full, tmp_path, monkeypatch
+):
+    def fail(source, destination):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", fail)
+    path = tmp_path / "report.html"
+    words = (
+        f"cannot write '{path}': Permission denied. "
+        "Give a path in a folder that exists and can be written to."
+    )
+    with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
+        write_html(full, path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,110 @@
+import re
+
+import numpy as np
+import pytest
+
+from nengo_hybrid.exceptions import BundleError
+from nengo_hybrid.report.schema import REQUIRED, REQUIRED_WITHIN, check_report
+
+
+def test_check_report_copies(minimal):
+    plain = check_report(minimal)
+    assert plain == {"schema": 1, **minimal}
+    assert list(plain)[0] == "schema"
+    plain["counts"]["spikes"] = -1
+    assert minimal["counts"]["spikes"] == 450
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_check_report_names_a_missing_key(minimal, key):
+    del minimal[key]
+    words = f"report lacks the key '{key}'; use None for a value that is not known"
+    with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
+        check_report(minimal)
+
+
+@pytest.mark.parametrize(
+    "table, name", [(t, name) for t, names in REQUIRED_WITHIN.items() for name in names]
+)
+def test_check_report_names_a_missing_key_within(minimal, table, name):
+    del minimal[table][name]
+    with pytest.raises(BundleError, match=rf"^report lacks the key '{table}\.{name}';"):
+        check_report(minimal)
+
+
+@pytest.mark.parametrize(
+    "rows, key, name",
+    [
+        (lambda r: r["activity"]["lmu.hidden"], "activity.lmu.hidden", "bits_max"),
+        (lambda r: r["energy"]["terms"][1], "energy.terms.1", "name"),
+        (lambda r: r["compare"][0], "compare.0", "evidence"),
+    ],
+)
+def test_check_report_names_a_missing_key_of_a_row(minimal, rows, key, name):
+    del rows(minimal)[name]
+    words = f"report lacks the key '{key}.{name}';"
+    with pytest.raises(BundleError, match=f"^{re.escape(words)}"):
+        check_report(minimal)
+
+
+def test_check_report_rejects_numbers_that_are_not_finite(minimal):
+    minimal["compare"][0]["energy_j"] = float("nan")
+    words = "report key 'compare.0.energy_j' is nan; write None where a number is"
+    with pytest.raises(BundleError, match=f"^{re.escape(words)} unknown$"):
+        check_report(minimal)
+
+
+def test_check_report_rejects_nan_within_an_array(minimal):
+    minimal["history"] = {"loss": np.array([1.0, np.inf])}
+    with pytest.raises(BundleError, match=r"^report key 'history\.loss\.1' is inf;"):
+        check_report(minimal)
+
+
+def test_check_report_converts_numpy_and_tuples(minimal):
+    minimal["accuracy"]["rate"] = np.float32(0.5)
+    minimal["seed"] = np.int64(3)
+    minimal["confusion"] = np.eye(2, dtype=int)
+    minimal["seeds"] = (1, 2)
+    plain = check_report(minimal)
+    assert plain["accuracy"]["rate"] == 0.5
+    assert type(plain["accuracy"]["rate"]) is float
+    assert type(plain["seed"]) is int
+    assert plain["confusion"] == [[1, 0], [0, 1]]
+    assert plain["seeds"] == [1, 2]
+
+
+def test_check_report_rejects_other_types(minimal):
+    minimal["seeds"] = {1, 2}
+    words = "report key 'seeds' needs a number, a str, None, a list or a dict, got set"
+    with pytest.raises(BundleError, match=f"^{words}$"):
+        check_report(minimal)
+    minimal["seeds"] = {0: 1}
+    with pytest.raises(BundleError, match=r"^report key 'seeds\.0' must be a str, got"):
+        check_report(minimal)
+
+
+def test_check_report_rejects_a_wrong_kind(minimal):
+    minimal["activity"] = []
+    words = "report key 'activity' needs a value of type dict, got list"
+    with pytest.raises(BundleError, match=f"^{words}$"):
+        check_report(minimal)
+
+
+def test_check_report_rejects_another_schema(minimal):
+    minimal["schema"] = 2
+    words = (
+        "this version reads reports of schema 1, got schema 2; "
+        "use the version of nengo-hybrid that wrote it"
+    )
+    with pytest.raises(BundleError, match=f"^{words}$"):
+        check_report(minimal)
+
+
+def test_check_report_rejects_a_total_that_leaves_a_term_out(minimal):
+    minimal["energy"]["total_j"] = 3e-6
+    words = (
+        "report key 'energy.total_j' is 3e-06, but host_message is counted and has "
+        "no price; a total must be None then, never too small"
+    )
+    with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
+        check_report(minimal)

@@ -1,0 +1,151 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from nengo_hybrid.exceptions import BundleError
+from nengo_hybrid.report import render_text
+
+
+def rendered(report, width=100):
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(render_text(report))
+    return console.file.getvalue()
+
+
+def rows(text):
+    """Split the lines of a table into their cells."""
+    return [line.split("  ") for line in text.splitlines()]
+
+
+def cells(text, first):
+    """Return the cells of every row that starts with a word."""
+    found = [[c.strip() for c in row if c.strip()] for row in rows(text)]
+    return [row for row in found if row and row[0] == first]
+
+
+def test_text_fits_in_100_columns(full):
+    text = rendered(full)
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert "\u2026" not in text
+
+
+def test_text_gives_the_accuracy_at_each_stage(full):
+    text = rendered(full)
+    assert "Accuracy on 360 test samples" in text
+    assert cells(text, "trained, as rates")[0][1] == "98.33 %"
+    assert cells(text, "hybrid, in floats")[0][1] == "97.50 %"
+    assert cells(text, "deployed, in integers")[0][1] == "97.22 %"
+
+
+def test_text_gives_the_activity_per_population(full):
+    text = rendered(full)
+    assert cells(text, "lmu.hidden") == [["lmu.hidden", "1.00", "0.50", "0.75", "12"]]
+
+
+def test_text_gives_resources_and_the_worst_core(full):
+    text = rendered(full)
+    assert cells(text, "cores")[0][:4] == ["cores", "3", "input axons", "25.0 %"]
+    assert cells(text, "synapse bits")[0] == ["synapse bits", "1,310,720"]
+
+
+def test_text_names_what_runs_on_the_host_and_why(full):
+    (row,) = cells(rendered(full), "lmu.state")
+    assert row == [
+        "lmu.state",
+        "32",
+        "a linear node: its values are floats, not spikes",
+    ]
+
+
+def test_text_says_when_the_host_runs_nothing(minimal):
+    assert "On the host" not in rendered(minimal)
+    minimal["host"] = []
+    assert "On the host: nothing but input and output\n" in rendered(minimal)
+
+
+def test_text_withholds_a_total_and_says_why(minimal):
+    text = rendered(minimal)
+    assert "total withheld: host_message has no price\n" in text
+    assert cells(text, "dynamic") == [["dynamic", "withheld"]]
+    assert cells(text, "host message") == [
+        ["host message", "64", "-", "no price", "-", "-"]
+    ]
+
+
+def test_text_gives_a_total_with_its_bounds(full):
+    assert cells(rendered(full), "total") == [["total", "22.6 uJ", "21 uJ to 33 uJ"]]
+
+
+def test_text_gives_each_term_with_its_evidence(full):
+    assert cells(rendered(full), "synaptic op") == [
+        [
+            "synaptic op",
+            "123,456",
+            "23.6 pJ",
+            "2.91 uJ",
+            "2.91 uJ to 4.38 uJ",
+            "simulated",
+        ]
+    ]
+
+
+def test_text_says_that_it_was_emulated(full):
+    text = rendered(full)
+    assert "\nemulated, not measured\n" in text
+    assert "Energy per inference (emulated, not measured)" in text
+
+
+def test_text_says_what_bounds_the_latency(full):
+    text = rendered(full)
+    assert cells(text, "one inference")[0][1] == "792 us"
+    assert cells(text, "bound by")[0][1] == "synaptic op"
+    assert "low to high" not in text.partition("Activity")[0]
+
+
+def test_text_says_what_the_latency_is_made_of(full):
+    full["latency"].update(
+        compute_s=1.1e-5,
+        barrier_s=1e-6,
+        host_injection_s=None,
+        inference_low_s=5e-4,
+        inference_high_s=1e-3,
+        excludes=["host_computation"],
+    )
+    text = rendered(full)
+    assert cells(text, "of it compute")[0][1] == "11 us"
+    assert cells(text, "of it barrier")[0][1] == "1 us"
+    assert cells(text, "of it host injection") == []
+    assert cells(text, "low to high")[0][1] == "500 us to 1 ms"
+    assert cells(text, "not in it")[0][1] == "host computation"
+
+
+def test_text_compares_with_this_run_first(full):
+    text = rendered(full)
+    assert cells(text, "loihi1") == [
+        ["loihi1", "22.6 uJ", "21 uJ to 33 uJ", "this run"]
+    ]
+    assert cells(text, "loihi2") == [["loihi2", "withheld", "-", "none published"]]
+    assert text.index("loihi1  ") < text.index("cpu_i7_4960x")
+
+
+def test_text_compares_with_the_rows_there_are(full):
+    own = {"target": "loihi1", "energy_j": 2e-5, "evidence": "measured"}
+    full["compare"].append(own)
+    assert cells(rendered(full), "loihi1") == [["loihi1", "20 uJ", "-", "measured"]]
+    full["compare"] = []
+    assert "elsewhere" not in rendered(full)
+
+
+def test_text_takes_labels_as_they_are(full):
+    full["recipe"] = "[red]digits[/red]\x1b[2J"
+    full["activity"]["[bold]x"] = full["activity"].pop("input")
+    text = rendered(full)
+    assert "[red]digits[/red]\ufffd[2J on loihi1" in text
+    assert "[bold]x" in text
+
+
+def test_text_rejects_a_report_without_a_key(full):
+    del full["stamp"]
+    with pytest.raises(BundleError, match="^report lacks the key 'stamp';"):
+        render_text(full)
