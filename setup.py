@@ -25,7 +25,13 @@ setup(
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
     packages=find_packages(include=["nengo_hybrid", "nengo_hybrid.*"]),
-    package_data={"nengo_hybrid": ["targets/profiles/*.json", "report/templates/*"]},
+    package_data={
+        "nengo_hybrid": [
+            "recipes/*.json",
+            "report/templates/*",
+            "targets/profiles/*.json",
+        ]
+    },
     python_requires=">=3.10,<3.14",
     install_requires=[
         "nengo>=4.1,<5",

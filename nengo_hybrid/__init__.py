@@ -1,36 +1,38 @@
 """Build, train, deploy and price hybrid-spiking networks for Loihi."""
 
+from importlib import import_module
+
 from nengo_hybrid import compat
 
 compat.install()
+compat.import_after("nengo_dl", "nengo_hybrid.train.neuron_builders")
 
-from nengo_hybrid import datasets, networks  # noqa: E402
-from nengo_hybrid.neurons import HybridSpiking, Identity  # noqa: E402
-from nengo_hybrid.targets import load_target  # noqa: E402
+# At once, so that ``train`` stays this function when its package is imported.
 from nengo_hybrid.train import Smoothing, train  # noqa: E402
 from nengo_hybrid.version import version as __version__  # noqa: E402
 
-# What imports NengoLoihi is looked up when it is first used.
-LATER = {"deploy": "nengo_hybrid.pipeline", "run_deployed": "nengo_hybrid.pipeline"}
+# What imports other libraries is looked up when it is first used: `nengo-hybrid doctor`
+# has to run where they are missing or do not fit.
+HOMES = {
+    "HybridSpiking": "nengo_hybrid.neurons",
+    "Identity": "nengo_hybrid.neurons",
+    "deploy": "nengo_hybrid.pipeline",
+    "load_target": "nengo_hybrid.targets",
+    "run_deployed": "nengo_hybrid.pipeline",
+}
+ROOMS = ("datasets", "metrics", "networks")
 
 
 def __getattr__(name):
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    if name in ROOMS:
+        return import_module(f"nengo_hybrid.{name}")
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    return getattr(import_module(LATER[name]), name)
+
+def __dir__():
+    return sorted({*globals(), *__all__})
 
 
-__all__ = [
-    "HybridSpiking",
-    "Identity",
-    "Smoothing",
-    "__version__",
-    "datasets",
-    "deploy",
-    "load_target",
-    "networks",
-    "run_deployed",
-    "train",
-]
+__all__ = ["Smoothing", "__version__", "train", *HOMES, *ROOMS]

@@ -1,15 +1,18 @@
 """The command line: ``nengo-hybrid``."""
 
+import contextlib
 import os
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from nengo_hybrid.exceptions import EmulateError, HybridError
+from nengo_hybrid.exceptions import BundleError, EmulateError, HybridError
 from nengo_hybrid.version import version
 
 FAILED, WRONG_INPUT = 1, 2
@@ -28,13 +31,24 @@ class Commands(click.Group):
             sys.exit(FAILED if isinstance(error, EmulateError) else WRONG_INPUT)
 
 
+@contextlib.contextmanager
+def quiet_imports():
+    """Drop what TensorFlow writes to file 2 as it starts; no setting of it does."""
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 @click.group(cls=Commands)
 @click.version_option(version, prog_name="nengo-hybrid")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug):
     """Build, train, deploy and price hybrid-spiking networks for Loihi."""
-    # TensorFlow's start-up notes are for those who debug it.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @main.command()
@@ -52,14 +66,18 @@ def demo(out, recipe, target, seed, quiet):
     """Go the whole way on real digits: train, deploy, emulate, estimate."""
     from dataclasses import replace
 
-    from nengo_hybrid import pipeline
-    from nengo_hybrid.recipe import load_recipe
-    from nengo_hybrid.report import render_text
+    from nengo_hybrid.recipe import load_recipe, load_targets
 
     recipe = load_recipe(recipe)
     if target is not None:
         recipe = replace(recipe, deployment={**recipe.deployment, "target": target})
-    pipeline.check_folder(out)
+    load_targets(recipe)
+    check_folder(out)
+    # Only now, since it takes seconds: NengoLoihi imports TensorFlow if it is there.
+    with quiet_imports():
+        from nengo_hybrid import pipeline
+    from nengo_hybrid.report import render_text
+
     started = time.monotonic()
     with Progress(console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("emulate the chip", total=None, visible=False)
@@ -73,7 +91,39 @@ def demo(out, recipe, target, seed, quiet):
     paths = pipeline.write_report(content, out)
     if not quiet:
         Console().print(render_text(content))
-        click.echo(f"{time.monotonic() - started:.0f} s; wrote {', '.join(map(str, paths))}")
+        click.echo(
+            f"{time.monotonic() - started:.0f} s; wrote {', '.join(map(str, paths))}"
+        )
+
+
+@main.command()
+def doctor():
+    """Tell which installed versions fit, and the pip line that mends the others."""
+    from nengo_hybrid import compat
+    from nengo_hybrid.versions import check_versions
+
+    found, console = check_versions(), Console(markup=False)
+    table = Table("package", "installed", "works", "state", "needed for")
+    for row in found.rows:
+        style = None if row.state == "ok" else "bold red"
+        cells = (
+            row.package,
+            row.installed or "-",
+            row.works,
+            row.state,
+            row.needed_for,
+        )
+        table.add_row(*cells, style=style)
+    console.print(table)
+    shims = Table("mended on import", "state", "until")
+    for state in compat.states():
+        shims.add_row(state.shim.name, state.state, state.shim.goes_when)
+    console.print(shims)
+    click.echo(found.combination)
+    for command in found.mend:
+        click.echo(command)
+    if not found.runs:
+        sys.exit(FAILED)
 
 
 @main.command()
@@ -82,7 +132,7 @@ def targets(name):
     """List the targets, or print one with the evidence of every number."""
     from nengo_hybrid.targets import load_target, target_names
 
-    console = Console()
+    console = Console(markup=False)
     if name is None:
         table = Table("target", "kind", "date")
         for known in target_names():
@@ -115,3 +165,23 @@ def report(path, html):
     if html is not None:
         write_html(content, html)
     Console().print(render_text(content))
+
+
+def check_folder(folder):
+    """
+    Make a folder for results, and see that it can be written, before work starts.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be made or written.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BundleError(
+            f"results need a folder that can be written, got {str(folder)!r} "
+            f"({error.strerror}); name another with --out"
+        ) from error

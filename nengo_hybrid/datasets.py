@@ -1,8 +1,8 @@
 """Real data sets as sequences: scikit-learn's digits, MNIST, permuted pixels."""
 
 import hashlib
+import io
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,13 @@ class Dataset:
 
     def __post_init__(self):
         for part in ("train", "validation", "test"):
-            check_split(getattr(self, part), self.n_classes, f"{self.name}.{part}")
+            split = getattr(self, part)
+            check_split(split, self.n_classes, f"{self.name}.{part}")
+            if split.x.shape[1:] != self.train.x.shape[1:]:
+                raise ShapeError(
+                    f"{self.name}.{part} has sequences of shape {split.x.shape[1:]}, "
+                    f"{self.name}.train of {self.train.x.shape[1:]}; needed the same"
+                )
 
     @property
     def n_steps(self):
@@ -70,13 +76,14 @@ def check_split(split, n_classes, name):
     Raises
     ------
     ShapeError
-        If ``x`` is not (n_samples, n_steps, size_in), or ``y`` not (n_samples,).
+        If ``x`` is not (n_samples, n_steps, size_in) with at least one step and
+        dimension, or ``y`` not (n_samples,).
     DataError
         If there are no samples, NaN or infinite values, or labels outside
         0 .. ``n_classes - 1``.
     """
     x, y = np.asarray(split.x), np.asarray(split.y)
-    if x.ndim != 3:
+    if x.ndim != 3 or 0 in x.shape[1:]:
         raise ShapeError(
             f"{name} needs x of shape (n_samples, n_steps, size_in), got {x.shape}"
         )
@@ -154,7 +161,7 @@ def mnist(seed=0, path=None):
     """
     arrays = _load_mnist_arrays(_mnist_path(path))
     sequences = {
-        key: as_permuted_sequences(arrays[f"x_{key}"].reshape(-1, 784) / 255.0)
+        key: as_permuted_sequences(arrays[f"x_{key}"].reshape(-1, 784)) / 255
         for key in ("train", "test")
     }
     labels = {key: arrays[f"y_{key}"].astype(np.int32) for key in ("train", "test")}
@@ -192,7 +199,9 @@ def _stratified(x, y, n_held_out, *, seed):
     kept_x, held_x, kept_y, held_y = train_test_split(
         x, y, test_size=n_held_out, stratify=y, random_state=seed
     )
-    return Split(kept_x, kept_y.astype(np.int32)), Split(held_x, held_y.astype(np.int32))
+    return Split(kept_x, kept_y.astype(np.int32)), Split(
+        held_x, held_y.astype(np.int32)
+    )
 
 
 def _mnist_path(path):
@@ -208,16 +217,18 @@ def _mnist_path(path):
 
 
 def _load_mnist_arrays(path):
-    if not path.is_file():
-        raise DataError(f"mnist needs the file {path}, which does not exist")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"mnist needs the file {path}, which cannot be read ({error.strerror}); "
+            f"it is mnist.npz as Keras caches it, in the folder {DATA_VARIABLE}"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
     if found != MNIST_SHA256:
         raise DataError(
             f"mnist needs {path} with sha256 {MNIST_SHA256}, got {found}; the file is "
             "truncated or another one: fetch it again"
         )
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"mnist cannot be read from {path}: {error}") from error
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nengo_hybrid.exceptions import BuildError
+
 
 def digest(value):
     """
@@ -31,19 +33,22 @@ def _feed(sha, value):
         sha.update(f"array {value.dtype.str} {value.shape}".encode())
         sha.update(np.ascontiguousarray(value).tobytes())
     elif dataclasses.is_dataclass(value):
-        sha.update(type(value).__name__.encode())
+        sha.update(f"type {type(value).__name__} ".encode())
         for field in dataclasses.fields(value):
             sha.update(field.name.encode())
             _feed(sha, getattr(value, field.name))
     elif isinstance(value, dict):
+        sha.update(f"table {len(value)}".encode())
         for key in sorted(value):
-            sha.update(f"key {key}".encode())
+            sha.update(f"key {key!r}".encode())
             _feed(sha, value[key])
     elif isinstance(value, (tuple, list)):
         sha.update(f"sequence {len(value)}".encode())
         for item in value:
             _feed(sha, item)
     else:
+        if isinstance(value, np.generic):  # whose repr depends on NumPy's version
+            value = value.item()
         sha.update(f"{type(value).__name__} {value!r}".encode())
 
 
@@ -53,9 +58,10 @@ class Population:
     Neurons, or the dimensions of a linear node, that are updated together.
 
     ``activation`` is "input" (given from outside), "linear" (a sum, no neuron)
-    or the name of a rate neuron type such as "RectifiedLinear". ``omega`` is
-    None for rate neurons, else that of `HybridSpiking`. ``bias`` and
-    ``initial_voltage`` have shape (n_neurons,).
+    or the name of a rate neuron type such as "RectifiedLinear", by whose bare
+    function ``amplitude`` is a factor. ``omega`` is None for rate neurons, else
+    that of `HybridSpiking`. ``bias`` and ``initial_voltage`` have shape
+    (n_neurons,).
     """
 
     name: str
@@ -97,8 +103,12 @@ class SpikingGraph:
     output: str
 
     def population(self, name):
-        """Return the population of this name."""
-        return next(p for p in self.populations if p.name == name)
+        """Return the population of this name; a `BuildError` if there is none."""
+        for population in self.populations:
+            if population.name == name:
+                return population
+        known = ", ".join(p.name for p in self.populations) or "none"
+        raise BuildError(f"the graph has no population {name!r}; it has {known}")
 
     def into(self, name):
         """Return the projections that end at a population."""
@@ -229,8 +239,8 @@ class QuantizedGraph:
         """
         Turn the counts of an injected population into one-bit spikes on its lines.
 
-        A count k of one step of the input becomes \|k\| spikes, spread evenly over
-        the ``chip_steps`` steps of the chip, on the neuron's line for its sign.
+        A count k of one step of the input becomes ``abs(k)`` spikes, spread evenly
+        over the ``chip_steps`` steps of the chip, on the neuron's line for its sign.
 
         Parameters
         ----------
@@ -245,10 +255,11 @@ class QuantizedGraph:
         """
         lines = next(i for i in self.inputs if i.name == name).n_lines
         n_samples, n_steps, n_neurons = counts.shape
+        counts = counts.astype(np.int64)
         signed = [np.maximum(counts, 0)]
         if lines == 2 * n_neurons:
             signed.append(np.maximum(-counts, 0))
-        per_step = np.concatenate(signed, axis=2).astype(np.int64)
+        per_step = np.concatenate(signed, axis=2)
         spread = np.zeros((n_samples, n_steps, self.chip_steps, lines), dtype=np.int16)
         for j in range(self.chip_steps):
             sent, due = j * per_step, (j + 1) * per_step

@@ -40,7 +40,8 @@ def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=Non
     Raises
     ------
     ShapeError
-        If an injected population is missing or of another size.
+        If an injected population is missing, of another size, or not of whole
+        numbers, or has negative counts where there are no lines for them.
     EmulateError
         If a value overflows the chip's registers.
     """
@@ -73,7 +74,9 @@ def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=Non
             int(np.count_nonzero(p.weights)) for p in graph.host.projections
         ),
         host_updates_per_step=sum(
-            p.n_neurons for p in graph.host.populations if p.is_hybrid
+            p.n_neurons
+            for p in graph.host.populations
+            if p.activation not in ("input", "linear")
         ),
     )
 
@@ -89,12 +92,26 @@ def _check_counts(graph, host_counts):
                 f"injected population {lines.name!r} needs counts of shape (n_samples, "
                 f"n_steps, {n_neurons}), got {got}"
             )
+        _check_values(lines, counts, n_neurons)
         shapes.add(counts.shape[:2])
     if len(shapes) != 1:
         raise ShapeError(
             f"injected populations need counts of one length, got {sorted(shapes)}"
         )
     return shapes.pop()
+
+
+def _check_values(lines, counts, n_neurons):
+    if not np.issubdtype(counts.dtype, np.integer):
+        raise ShapeError(
+            f"injected population {lines.name!r} needs counts in whole numbers, got "
+            f"{counts.dtype}; run the host's part without rates=True"
+        )
+    if lines.n_lines == n_neurons and np.any(counts < 0):
+        raise ShapeError(
+            f"injected population {lines.name!r} has one line a neuron, for counts of "
+            f"at least 0, got {counts.min()}"
+        )
 
 
 class _StrictEmulator(EmulatorInterface):
@@ -110,7 +127,9 @@ class _Record:
         self.blocks = graph.blocks
         sizes = {}
         for block in graph.blocks:
-            sizes[block.population] = sizes.get(block.population, 0) + len(block.neurons)
+            sizes[block.population] = sizes.get(block.population, 0) + len(
+                block.neurons
+            )
         self.spikes = {
             name: np.zeros((n_samples, n_steps, size), dtype=np.int8)
             for name, size in sizes.items()

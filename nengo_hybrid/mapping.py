@@ -34,9 +34,10 @@ def place(graph, target):
     Raises
     ------
     PlacementError
-        If a block exceeds a limit of the target; every breach is named.
+        If a block exceeds a limit of the target; every breach is named. Or if the
+        target has no number for a limit.
     """
-    cores_per_chip = int(target.limit("cores_per_chip"))
+    cores_per_chip = _limit(target, "cores_per_chip")
     blocks = tuple(
         PlacedBlock(
             name=block.name,
@@ -65,8 +66,19 @@ def utilization(block, target):
         "output_axons": sum(a.n_slots for a in block.axons),
         "synapse_bits": sum(s.memory_bits for s in block.synapses),
     }
-    limits = {name: int(target.limit(key)) for name, key in LIMITS.items()}
-    return Utilization(**{name: (used[name], limits[name]) for name in used})
+    return Utilization(
+        **{name: (used[name], _limit(target, key)) for name, key in LIMITS.items()}
+    )
+
+
+def _limit(target, name):
+    value = target.limit(name)
+    if value is None:
+        raise PlacementError(
+            f"target {target.name!r} has null for limits.{name}; a network cannot be "
+            "placed without it"
+        )
+    return int(value)
 
 
 def breaks_core_limits(block):
@@ -74,7 +86,10 @@ def breaks_core_limits(block):
     for name, (used, limit) in vars(block.utilization).items():
         if used > limit:
             what = name.replace("_", " ")
-            yield f"block {block.name!r} needs {used} {what} on one core, which has {limit}"
+            yield (
+                f"block {block.name!r} needs {used} {what} on one core, "
+                f"which has {limit}"
+            )
 
 
 def routes(graph):
@@ -86,7 +101,9 @@ def routes(graph):
     tuple of Route
     """
     found = [
-        _host_route(graph, lines, group) for lines in graph.inputs for group in lines.axons
+        _host_route(graph, lines, group)
+        for lines in graph.inputs
+        for group in lines.axons
     ]
     for source, block in enumerate(graph.blocks):
         for group in block.axons:

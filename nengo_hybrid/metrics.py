@@ -25,7 +25,22 @@ def classify(activity, readout_steps):
     -------
     (n_samples,) int array
         The first of the best classes, where several are equal.
+
+    Raises
+    ------
+    ShapeError
+        If there are not that many steps, or ``readout_steps`` is below 1.
+
+    Examples
+    --------
+    >>> classify(np.array([[[9, 0], [0, 1], [1, 2]]]), 2)  # 0 + 1 against 1 + 2
+    array([1])
     """
+    if not 1 <= readout_steps <= activity.shape[1]:
+        raise ShapeError(
+            f"classify needs readout_steps in 1..{activity.shape[1]}, the steps of the "
+            f"activity; got {readout_steps!r}"
+        )
     return np.argmax(activity[:, -readout_steps:].sum(axis=1), axis=1)
 
 
@@ -36,7 +51,7 @@ def accuracy(predicted, labels):
     Raises
     ------
     ShapeError
-        If there are not as many predictions as labels.
+        If there are not as many predictions as labels, or none.
     """
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape:
@@ -44,6 +59,8 @@ def accuracy(predicted, labels):
             f"accuracy needs as many predictions as labels, got {predicted.shape} "
             f"and {labels.shape}"
         )
+    if predicted.size == 0:
+        raise ShapeError("accuracy needs at least one prediction, got none")
     return float(np.mean(predicted == labels))
 
 
@@ -76,6 +93,11 @@ def bits_entropy(counts):
     ----------
     counts : (n_samples, n_steps, n_neurons) int array
         Spike counts.
+
+    Examples
+    --------
+    >>> bits_entropy(np.array([[[0], [1], [2], [0]]]))  # 1/2 * 1 + 2 * 1/4 * 2
+    1.5
     """
     counts = _as_counts(counts)
     n_observed = counts.shape[0] * counts.shape[1]
@@ -134,7 +156,8 @@ def activity_bits(counts):
 
 def _as_counts(counts):
     counts = np.asarray(counts)
-    if counts.ndim != 3 or not np.issubdtype(counts.dtype, np.integer):
+    is_whole = np.issubdtype(counts.dtype, np.integer)
+    if counts.ndim != 3 or counts.size == 0 or not is_whole:
         raise ShapeError(
             "bit metrics need integer counts of shape (n_samples, n_steps, n_neurons), "
             f"got {counts.dtype} of shape {counts.shape}"

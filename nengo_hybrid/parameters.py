@@ -1,6 +1,9 @@
 """The names of a network's objects, and the values that training changes."""
 
+import warnings
 from collections import Counter
+from functools import partial
+from itertools import count
 
 import nengo
 import numpy as np
@@ -26,11 +29,12 @@ def object_names(network):
     names = {}
     _name_objects(network, "", names)
     seen = Counter(names.values())
-    number = Counter()
+    taken = set(seen)
     for obj, name in names.items():
         if seen[name] > 1:
-            names[obj] = f"{name}#{number[name]}"
-            number[name] += 1
+            free = (f"{name}#{number}" for number in count())
+            names[obj] = next(numbered for numbered in free if numbered not in taken)
+            taken.add(names[obj])
     return names
 
 
@@ -43,6 +47,13 @@ def _name_objects(network, prefix, names):
     for i, subnetwork in enumerate(network.networks):
         label = subnetwork.label or f"network{i}"
         _name_objects(subnetwork, f"{prefix}{label}.", names)
+
+
+def copy_network(network):
+    """Copy a network, without Nengo's warning on nodes that it copies itself."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="'Node.size_out' is being")
+        return network.copy(add_to_container=False)
 
 
 def find_ensemble(network, name):
@@ -73,8 +84,9 @@ def with_parameters(network, parameters):
     network : nengo.Network
         Left as it is.
     parameters : dict of str to array
-        ``"<connection>.weights"`` of shape (size_out, size_in or n_neurons),
-        ``"<ensemble>.bias"`` of shape (n_neurons,), and ``"<ensemble>.omega"``.
+        ``"<connection>.weights"`` of the shape of its transform, or
+        (size_out, n_neurons) if an ensemble is decoded; ``"<ensemble>.bias"`` of
+        shape (n_neurons,); and ``"<ensemble>.omega"``.
 
     Returns
     -------
@@ -83,16 +95,16 @@ def with_parameters(network, parameters):
     Raises
     ------
     BuildError
-        If a name is not in the network.
+        If a name is not in the network, or its object cannot take the value.
     ShapeError
         If a value has not the shape that its object has.
     """
-    network = network.copy(add_to_container=False)
+    network = copy_network(network)
     objects = {name: obj for obj, name in object_names(network).items()}
     for key, value in parameters.items():
         name, _, what = key.rpartition(".")
-        setter = _SETTERS.get(what)
-        if name not in objects or setter is None:
+        kind, setter = _SETTERS.get(what, (None, None))
+        if setter is None or not isinstance(objects.get(name), kind):
             raise BuildError(
                 f"parameter {key!r} belongs to nothing in the network; it is of "
                 "another network, or of another version of this one"
@@ -102,18 +114,32 @@ def with_parameters(network, parameters):
 
 
 def _set_weights(connection, value, key):
-    is_decoded = isinstance(connection.pre_obj, nengo.Ensemble)
-    size_in = connection.pre_obj.n_neurons if is_decoded else connection.size_mid
-    _check_shape(key, value, (connection.size_out, size_in))
-    if is_decoded:
+    size_out, transform = connection.size_out, connection.transform
+    if isinstance(connection.pre_obj, nengo.Ensemble):
+        _check_shape(key, value, (size_out, connection.pre_obj.n_neurons))
         connection.solver = nengo.solvers.NoSolver(value.T, weights=False)
-        connection.transform = nengo.transforms.NoTransform(connection.size_out)
-    else:
-        connection.transform = value
+        # The values stand for function, decoders and transform in one; what is
+        # left for the function to say is the size of the result.
+        connection.function = partial(_zeros, size_out)
+        connection.transform = nengo.transforms.NoTransform(size_out)
+        return
+    is_dense = isinstance(transform, nengo.Dense)
+    needed = transform.init_shape if is_dense else (size_out, connection.size_mid)
+    _check_shape(key, value, needed)
+    connection.transform = value
+
+
+def _zeros(size, _):
+    return np.zeros(size)
 
 
 def _set_bias(ensemble, value, key):
     _check_shape(key, value, (ensemble.n_neurons,))
+    if ensemble.gain is None:
+        raise BuildError(
+            f"parameter {key!r} is for ensembles with gains of their own, since Nengo "
+            "takes both or none; give the ensemble a gain when it is built"
+        )
     ensemble.bias = value
 
 
@@ -132,4 +158,8 @@ def _check_shape(key, value, needed):
         )
 
 
-_SETTERS = {"weights": _set_weights, "bias": _set_bias, "omega": _set_omega}
+_SETTERS = {
+    "weights": (nengo.Connection, _set_weights),
+    "bias": (nengo.Ensemble, _set_bias),
+    "omega": (nengo.Ensemble, _set_omega),
+}

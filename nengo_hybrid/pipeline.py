@@ -1,8 +1,6 @@
 """The order of the stages, and nothing else: the only module that knows them all."""
 
-import os
 import platform
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,12 +10,12 @@ import numpy as np
 from nengo_hybrid import datasets, hardware, report
 from nengo_hybrid.emulate import run_graph
 from nengo_hybrid.estimate import count_dense, estimate
-from nengo_hybrid.exceptions import BundleError, DataError
+from nengo_hybrid.exceptions import DataError
 from nengo_hybrid.lower import to_graph, to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.metrics import accuracy, activity_bits, classify
 from nengo_hybrid.networks import SequenceClassifier
-from nengo_hybrid.targets import load_target
+from nengo_hybrid.recipe import load_targets
 from nengo_hybrid.train import Smoothing, train
 
 DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
@@ -125,9 +123,7 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
     dict
         The report, schema 1.
     """
-    target = load_target(recipe.deployment["target"])
-    for name in recipe.compare:
-        load_target(name)
+    target, _ = load_targets(recipe)
     data, trained = train_recipe(recipe, seed=seed, progress=progress)
     deployed = deploy(trained, target, chip_steps=recipe.deployment["chip_steps"])
     trace = run_deployed(deployed, data.test.x, seed=seed, progress=on_sample)
@@ -167,26 +163,6 @@ def write_report(content, folder):
     report.write_json(content, paths[0])
     report.write_html(content, paths[1])
     return paths
-
-
-def check_folder(folder):
-    """
-    Make a folder for results, and see that it can be written, before work starts.
-
-    Raises
-    ------
-    BundleError
-        If it cannot be made or written.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise BundleError(
-            f"results need a folder that can be written, got {str(folder)!r} "
-            f"({os.strerror(error.errno)}); name another with --out"
-        ) from error
 
 
 def versions():
@@ -260,7 +236,11 @@ def _resources(placement):
 
 def _host(quantized):
     return [
-        {"name": p.name, "reason": quantized.host_reasons[p.name], "n_neurons": p.n_neurons}
+        {
+            "name": p.name,
+            "reason": quantized.host_reasons[p.name],
+            "n_neurons": p.n_neurons,
+        }
         for p in quantized.host.populations
     ]
 

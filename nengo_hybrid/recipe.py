@@ -1,33 +1,43 @@
 """A task as data: what to build, train, deploy and compare, without any code."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nengo_hybrid.exceptions import BuildError
+from nengo_hybrid.exceptions import BuildError, TargetError
+from nengo_hybrid.targets import load_target, target_names
 
 RECIPES = Path(__file__).parent / "recipes"
 SCHEMA = 1
+HEADER = {"name": "word", "dataset": "word", "compare": "words"}
+
+# What the values are, by section; a key with a "?" may be left out.
 KEYS = {
-    "network": (
-        "order",
-        "theta_steps",
-        "n_hidden",
-        "omega_readout",
-        "omega_hidden",
-        "omega_output",
-        "readout_spread",
-        "readout_steps",
-    ),
-    "training": (
-        "epochs",
-        "minibatch_size",
-        "learning_rate",
-        "rate_limits",
-        "rate_limit_weight",
-    ),
-    "smoothing": ("start", "stop", "hold", "schedule"),
-    "deployment": ("target", "chip_steps"),
+    "network": {
+        "order": "whole",
+        "theta_steps": "positive",
+        "n_hidden": "whole",
+        "omega_readout?": "positive",
+        "omega_hidden?": "positive",
+        "omega_output?": "positive",
+        "readout_spread?": "positive",
+        "readout_steps": "whole",
+    },
+    "training": {
+        "epochs?": "whole",
+        "minibatch_size?": "whole",
+        "learning_rate?": "positive",
+        "rate_limits?": "rates",
+        "rate_limit_weight?": "number",
+    },
+    "smoothing": {
+        "start": "positive",
+        "stop?": "positive",
+        "hold?": "number",
+        "schedule?": "word",
+    },
+    "deployment": {"target": "word", "chip_steps": "whole"},
 }
 
 
@@ -63,13 +73,14 @@ def load_recipe(name_or_path):
     Raises
     ------
     BuildError
-        If it is missing, is not JSON, or has a key that is unknown or lacking.
+        If it is missing, is not JSON, lacks a key, or has one that is unknown or
+        whose value is of the wrong kind.
     """
     path = Path(name_or_path)
     if not path.suffix:
         path = RECIPES / f"{name_or_path}.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.json")))
         raise BuildError(
@@ -77,31 +88,89 @@ def load_recipe(name_or_path):
             f"one of {known}, or the path of a JSON file"
         ) from error
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
+        content = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise BuildError(f"recipe {path.name} is not JSON: {error}") from error
     return _checked(content, path.name)
+
+
+def load_targets(recipe):
+    """
+    Load the targets of a recipe.
+
+    Returns
+    -------
+    target : Target
+        The chip to deploy to.
+    compare : tuple of Target
+
+    Raises
+    ------
+    TargetError
+        If one is unknown, or the first is no chip that a network is mapped onto.
+    """
+    target = load_target(recipe.deployment["target"])
+    if target.kind != "neuromorphic":
+        chips = [n for n in target_names() if load_target(n).kind == "neuromorphic"]
+        raise TargetError(
+            f"target {target.name!r} is a {target.kind}, onto which no network is "
+            f"mapped; needed {', '.join(chips)}, and name it in compare instead"
+        )
+    return target, tuple(load_target(name) for name in recipe.compare)
 
 
 def _checked(content, name):
     if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
         raise BuildError(f"recipe {name} needs schema {SCHEMA}")
-    fields = tuple(Recipe.__dataclass_fields__)
-    _check_keys(content, fields, f"recipe {name}")
-    lacking = [key for key in fields if key not in content]
-    if lacking:
-        raise BuildError(f"recipe {name} lacks {', '.join(lacking)}")
+    where = f"recipe {name}"
+    fields = {key: "section" for key in KEYS} | HEADER
+    _check_values(content, fields, where)
     for section, keys in KEYS.items():
-        if not isinstance(content[section], dict):
-            raise BuildError(f"recipe {name} needs {section} to be an object")
-        _check_keys(content[section], keys, f"recipe {name}, {section}")
+        _check_values(content[section], keys, f"{where}, {section}")
     content["compare"] = tuple(content["compare"])
     return Recipe(**content)
 
 
-def _check_keys(content, known, where):
+def _check_values(content, kinds, where):
+    """Refuse unknown keys, missing keys, and values of another kind."""
+    known = {key.rstrip("?"): kind for key, kind in kinds.items()}
     for key in content:
         if key not in known:
             raise BuildError(
                 f"{where}: unknown key {key!r}; it knows {', '.join(known)}"
             )
+    lacking = [key for key in kinds if not key.endswith("?") and key not in content]
+    if lacking:
+        raise BuildError(f"{where} lacks {', '.join(lacking)}")
+    for key, value in content.items():
+        words, is_right = KINDS[known[key]]
+        if not is_right(value):
+            raise BuildError(f"{where}: {key} needs {words}, got {value!r}")
+
+
+def _is_number(value):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _is_rates(value):
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_words(value):
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+# Kinds of values: in words, and the check. Finer bounds are with those who use them.
+KINDS = {
+    "word": ("a word", lambda value: isinstance(value, str)),
+    "words": ("a list of words", _is_words),
+    "section": ("an object", lambda value: isinstance(value, dict)),
+    "number": ("a finite number", _is_number),
+    "positive": ("a finite number above 0", lambda v: _is_number(v) and v > 0),
+    "whole": (
+        "a whole number of at least 1",
+        lambda v: _is_number(v) and isinstance(v, int) and v >= 1,
+    ),
+    "rates": ("an object of ensembles and rates", _is_rates),
+}

@@ -1,10 +1,12 @@
 """
-The import hook that runs shims when, and only when, their module is imported.
+The import hook that runs a shim when, and only when, its module is imported.
 
-Nothing is imported on a shim's account. The hook stands first on ``sys.meta_path``, answers only for the modules that
-a needed shim names, and leaves finding and loading to the finders behind it.
+Nothing is imported on a shim's account. The hook stands first on ``sys.meta_path``,
+answers only for the modules that a needed shim names, and leaves finding and loading
+to the finders behind it.
 """
 
+import importlib
 import importlib.abc
 import logging
 import sys
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 class ShimFinder(importlib.abc.MetaPathFinder):
     """
-    Hand modules that need shims to a `ShimLoader`; hold which shims were applied.
+    Hand modules that need shims to a `ShimLoader`, and hold which shims were applied.
 
     Parameters
     ----------
@@ -38,10 +40,12 @@ class ShimFinder(importlib.abc.MetaPathFinder):
     def __init__(self, shims):
         self.shims = tuple(shims)
         self.applied = set()
+        self.followers = {}
 
     def find_spec(self, fullname, path=None, target=None):
-        """Find a module that needs shims through the other finders, and wrap its loader."""
-        if not any(s.module == fullname and s.runs != AT_ONCE and s.is_needed() for s in self.shims):
+        """Find a module through the other finders; wrap its loader if named here."""
+        shimmed = any(self.shims_for(fullname, BEFORE, AFTER))
+        if not shimmed and fullname not in self.followers:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -53,11 +57,11 @@ class ShimFinder(importlib.abc.MetaPathFinder):
                 return spec
         return None
 
-    def run(self, module, runs):
-        """Apply the shims that name this module and run at this moment."""
+    def shims_for(self, module, *runs):
+        """Yield the needed shims that name a module and run at one of the moments."""
         for shim in self.shims:
-            if shim.module == module.__name__ and shim.runs == runs and shim.is_needed():
-                self.apply(shim, module)
+            if shim.module == module and shim.runs in runs and shim.is_needed():
+                yield shim
 
     def apply(self, shim, module):
         """Apply one shim, and note it if the defect is mended."""
@@ -65,8 +69,13 @@ class ShimFinder(importlib.abc.MetaPathFinder):
             self.applied.add(shim.name)
             logger.debug("applied shim %s to %s", shim.name, shim.module)
 
+    def import_followers(self, module):
+        """Import what was asked for after a module."""
+        for follower in self.followers.get(module, ()):
+            importlib.import_module(follower)
+
     def catch_up(self):
-        """Apply at once what does not wait for an import, and what can still be mended after it."""
+        """Apply what waits for no import, and what can be mended after one."""
         for shim in filter(Shim.is_needed, self.shims):
             module = sys.modules.get(shim.module)
             if shim.runs == AT_ONCE and module is None:
@@ -87,10 +96,10 @@ class ShimFinder(importlib.abc.MetaPathFinder):
 
 class ShimLoader(importlib.abc.Loader):
     """
-    Load a module as its own loader does, with the shims run around it.
+    Load a module as its own loader does, with shims around it and followers after it.
 
-    Once the module has run, its own loader is put back in its place, so that reloading, reading its source and
-    pickling meet what they always met.
+    The module's own loader is put back before its code runs, so that reloading it,
+    reading its source and pickling meet what they always met.
     """
 
     def __init__(self, loader, finder):
@@ -98,7 +107,7 @@ class ShimLoader(importlib.abc.Loader):
         self.finder = finder
 
     def __getattr__(self, name):
-        # A copy made without __init__ has no loader yet; falling through would ask for it for ever.
+        # A copy made without __init__ has no loader yet, and would ask here for ever.
         if name in ("loader", "finder"):
             raise AttributeError(name)
         return getattr(self.loader, name)
@@ -110,14 +119,20 @@ class ShimLoader(importlib.abc.Loader):
     def exec_module(self, module):
         """Run the module's code between the shims before and after it."""
         module.__spec__.loader = module.__loader__ = self.loader
-        self.finder.run(module, BEFORE)
+        for shim in self.finder.shims_for(module.__name__, BEFORE):
+            self.finder.apply(shim, module)
         self.loader.exec_module(module)
-        self.finder.run(module, AFTER)
+        for shim in self.finder.shims_for(module.__name__, AFTER):
+            self.finder.apply(shim, module)
+        self.finder.import_followers(module.__name__)
 
 
 def install_finder(shims):
     """
-    Put a `ShimFinder` first on ``sys.meta_path``, once, and mend what is imported already.
+    Put one `ShimFinder` first on ``sys.meta_path``; mend what is imported already.
+
+    Another finder that came since would hide modules from it, as pytest's does, which
+    rewrites the asserts in Nengo. So a second call puts the same finder first again.
 
     Returns
     -------
@@ -127,13 +142,24 @@ def install_finder(shims):
     finder = find_finder()
     if finder is None:
         finder = ShimFinder(shims)
-        sys.meta_path.insert(0, finder)
+    else:
+        sys.meta_path.remove(finder)
+    sys.meta_path.insert(0, finder)
     finder.catch_up()
     return finder
 
 
+def follow(module, follower):
+    """Import ``follower`` as soon as ``module`` is, through the installed finder."""
+    followers = find_finder().followers.setdefault(module, [])
+    if follower not in followers:
+        followers.append(follower)
+    if module in sys.modules:
+        importlib.import_module(follower)
+
+
 def find_finder():
-    """Return this process's `ShimFinder`, or None before it is installed."""
+    """Return the `ShimFinder` of this process, or None before it is installed."""
     return next((f for f in sys.meta_path if isinstance(f, ShimFinder)), None)
 
 

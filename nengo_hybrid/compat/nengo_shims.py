@@ -1,4 +1,4 @@
-"""Shims for Nengo 4.1.0 itself, which was tested with NumPy before 2.4."""
+"""Shims for Nengo 4.1.0 itself, which was released before NumPy 2.4."""
 
 import functools
 
@@ -7,11 +7,13 @@ import numpy as np
 from nengo_hybrid.compat.numpy1 import give_numpy_1
 from nengo_hybrid.compat.shim import Shim, installed_version
 
-def meets_numpy(least):
-    """Return a condition: the installed Nengo is 4.1.0 or before, and NumPy at least ``least``."""
+
+def meets_numpy(*least):
+    """Return a condition: Nengo is 4.1.0 or before, and NumPy at least ``least``."""
 
     def condition():
-        return (installed_version("nengo") or (0,)) <= (4, 1, 0) and installed_version("numpy") >= least
+        nengo, numpy = installed_version("nengo"), installed_version("numpy")
+        return nengo <= (4, 1, 0) and numpy >= least
 
     return condition
 
@@ -20,8 +22,8 @@ def filter_vectors_as_columns(module):
     """
     Let ``Synapse.filt`` take a signal with one axis.
 
-    Its steps return arrays of shape (1,), which NumPy 2.4 no longer stores in a scalar's place. The signal is filtered
-    as one column, on the same memory.
+    Its steps return arrays of shape (1,), which NumPy 2.4 no longer stores in the place
+    of a scalar. So the signal is filtered as a column, on the same memory.
     """
     filt = module.Synapse.filt
     if hasattr(filt, "__wrapped__"):
@@ -29,10 +31,10 @@ def filter_vectors_as_columns(module):
 
     @functools.wraps(filt)
     def filt_any(self, x, dt=None, axis=0, y0=0, copy=True, filtfilt=False):
+        keywords = {"dt": dt, "y0": y0, "copy": copy, "filtfilt": filtfilt}
         if np.ndim(x) != 1:
-            return filt(self, x, dt=dt, axis=axis, y0=y0, copy=copy, filtfilt=filtfilt)
-        column = np.asarray(x)[:, None]
-        return filt(self, column, dt=dt, axis=0, y0=y0, copy=copy, filtfilt=filtfilt)[:, 0]
+            return filt(self, x, axis=axis, **keywords)
+        return filt(self, np.asarray(x)[:, None], axis=0, **keywords)[:, 0]
 
     module.Synapse.filt = filt_any
     return True
@@ -43,32 +45,34 @@ NENGO_SHIMS = (
         name="nengo-filt-vector",
         library="nengo",
         module="nengo.synapses",
-        defect="Synapse.filt fails on a signal with one axis: NumPy 2.4 stores no array of shape (1,) as a scalar; "
-        "none filed",
+        defect="Synapse.filt fails on a signal with one axis, because NumPy 2.4 stores "
+        "no array of shape (1,) as a scalar; none filed with Nengo",
         link="https://github.com/numpy/numpy/pull/29841",
         goes_when="nengo > 4.1.0 passes test_synapses.py::test_filt on NumPy 2.4",
-        condition=meets_numpy((2, 4)),
+        condition=meets_numpy(2, 4),
         apply=filter_vectors_as_columns,
     ),
     Shim(
         name="nengo-expm-norm",
         library="nengo",
         module="nengo._vendor.scipy.sparse.linalg_onenormest",
-        defect="np.in1d is gone from NumPy 2.4: a LinearFilter of order 200 or more cannot be discretized; none filed",
+        defect="np.in1d is gone from NumPy 2.4, so that a LinearFilter of order 200 or "
+        "more cannot be discretized; none filed with Nengo",
         link="https://github.com/numpy/numpy/pull/29978",
-        goes_when="nengo > 4.1.0 discretizes a LinearFilter of order 256 on NumPy 2.4",
-        condition=meets_numpy((2, 4)),
+        goes_when="nengo > 4.1.0 discretizes a filter of order 256 on NumPy 2.4",
+        condition=meets_numpy(2, 4),
         apply=give_numpy_1,
     ),
     Shim(
         name="nengo-expm-product",
         library="nengo",
         module="nengo._vendor.scipy.sparse.linalg_expm",
-        defect="np.find_common_type is gone from NumPy 2.0: a LinearFilter of order 200 or more cannot be discretized; "
-        "none filed",
-        link="https://github.com/nengo/nengo/blob/main/nengo/_vendor/scipy/sparse/linalg_expm.py",
-        goes_when="nengo > 4.1.0 discretizes a LinearFilter of order 256 on NumPy 2",
-        condition=meets_numpy((2, 0)),
+        defect="np.find_common_type is gone from NumPy 2.0, so that a LinearFilter of "
+        "order 200 or more cannot be discretized; none filed with Nengo",
+        link="https://github.com/nengo/nengo/blob/v4.1.0/nengo/_vendor/scipy/sparse/"
+        "linalg_expm.py",
+        goes_when="nengo > 4.1.0 discretizes a filter of order 256 on NumPy 2",
+        condition=meets_numpy(2, 0),
         apply=give_numpy_1,
     ),
 )

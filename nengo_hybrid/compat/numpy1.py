@@ -1,4 +1,4 @@
-"""NumPy under the name ``np`` of one module, with the few calls of NumPy 1 that left in NumPy 2."""
+"""NumPy as the ``np`` of one module, with the calls of NumPy 1 that NumPy 2 dropped."""
 
 from types import ModuleType
 
@@ -7,10 +7,10 @@ import numpy as np
 
 class Numpy1(ModuleType):
     """
-    NumPy as it is, except for the names defined here, which act as they did in NumPy 1.
+    NumPy as it is, except for the functions below, which act as they did in NumPy 1.
 
-    One module of a library gets an instance as its own ``np``; NumPy itself and everybody else's view of it stay as
-    they are.
+    One module of a library gets an instance as its own ``np``. NumPy itself, and
+    everybody else's view of it, stay as they are.
     """
 
     def __init__(self):
@@ -18,9 +18,6 @@ class Numpy1(ModuleType):
 
     def __getattr__(self, name):
         return getattr(np, name)
-
-    def __reduce__(self):
-        return (Numpy1, ())
 
     @staticmethod
     def array(*args, **kwargs):
@@ -31,17 +28,17 @@ class Numpy1(ModuleType):
 
     @staticmethod
     def fromstring(data, dtype=float):
-        """Make an array, which can be written to, of the values in a bytes object; gone in NumPy 2.3."""
+        """Return the values in a bytes object as an array that can be written to."""
         return np.frombuffer(data, dtype).copy()
 
     @staticmethod
     def in1d(values, members):
-        """Return a mask of the values that are among the members, both flattened; gone in NumPy 2.4."""
+        """Return a flat mask of the values that are among the members."""
         return np.isin(np.ravel(values), members)
 
     @staticmethod
     def find_common_type(array_types, scalar_types=()):
-        """Return the type that can hold all the given types; gone in NumPy 2.0."""
+        """Return the type that can hold values of all the given types."""
         return np.result_type(*array_types, *scalar_types)
 
 

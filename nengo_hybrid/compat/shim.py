@@ -1,5 +1,6 @@
 """What a shim is, and which states it can be in."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -32,15 +33,19 @@ class Shim:
     defect : str
         What goes wrong without the shim.
     link : str
-        Where the defect is reported, or the file it is in when no report is filed.
+        Where the defect is reported or caused; if no report is filed, the defect says
+        so and this is the file it is in.
     goes_when : str
         The condition on which this shim is to be deleted.
     condition : callable
-        Returns True if the installed versions have the defect. Imports none of the libraries concerned.
+        Returns True if the installed versions have the defect. It imports none of the
+        libraries concerned.
     apply : callable
-        Mends the module it is given, twice without harm, and returns whether the defect is mended.
+        Mends the module it is given, twice without harm, and returns True if the
+        defect is mended.
     runs : str
-        ``BEFORE`` or ``AFTER`` the module's own code; ``AT_ONCE`` for what must precede the module's import.
+        ``BEFORE`` or ``AFTER`` the module's own code, or ``AT_ONCE`` for what must
+        precede the module's import.
     """
 
     name: str
@@ -67,8 +72,9 @@ class ShimState:
     """
     A shim and how it stands in this process.
 
-    ``state`` is ``"not installed"``, ``"not needed"``, ``"waiting"`` (for the module's import), ``"applied"``, or
-    ``"too late"`` (the module was imported first and cannot be mended afterwards).
+    ``state`` is ``"not installed"``, ``"not needed"``, ``"waiting"`` (for the import of
+    its module), ``"applied"``, or ``"too late"`` (its module was imported first and
+    cannot be mended afterwards).
     """
 
     shim: Shim
@@ -82,13 +88,12 @@ def installed_version(distribution):
     Returns
     -------
     tuple of int or None
-        Leading numbers of the version, for example ``(2, 21, 0)``; None if the distribution is not installed.
+        The leading numbers, as in ``(2, 21, 0)``; None if it is not installed.
     """
     try:
-        text = metadata.version(distribution)
+        return version_numbers(metadata.version(distribution))
     except metadata.PackageNotFoundError:
         return None
-    return version_numbers(text)
 
 
 def version_numbers(text):
@@ -100,12 +105,5 @@ def version_numbers(text):
     >>> version_numbers("2.16.0rc1")
     (2, 16, 0)
     """
-    numbers = []
-    for part in text.split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
-            break
-        numbers.append(int(digits))
-        if digits != part:
-            break
-    return tuple(numbers)
+    found = re.match(r"\d+(\.\d+)*", text)
+    return tuple(map(int, found.group().split("."))) if found else ()

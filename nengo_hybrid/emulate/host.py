@@ -4,6 +4,7 @@ import numpy as np
 
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 
+MAX_COUNT = np.iinfo(np.int16).max
 ACTIVATIONS = {
     "RectifiedLinear": lambda current: np.maximum(current, 0.0),
     "Identity": lambda current: current,
@@ -43,7 +44,8 @@ def run_graph(graph, x, *, seed=None, rates=False, record=None):
     ShapeError
         If ``x`` does not fit the input population.
     EmulateError
-        If a value stops being finite; the message names population and step.
+        If a value stops being finite, or a count leaves int16; the message names
+        population and step.
     """
     source = graph.populations[_input_index(graph)]
     x = np.asarray(x, dtype=float)
@@ -104,11 +106,20 @@ class _Run:
                 current = current + values[projection.pre] @ projection.weights.T
             current = np.broadcast_to(current, (self.n_samples, population.n_neurons))
             self.values[name] = self._activate(population, current)
-            if not np.all(np.isfinite(self.values[name])):
-                raise EmulateError(
-                    f"population {name!r} is not finite at step {step}; the network "
-                    "diverges: check its feedback weights"
-                )
+            self._check(name, step)
+
+    def _check(self, name, step):
+        if not np.all(np.isfinite(self.values[name])):
+            raise EmulateError(
+                f"population {name!r} is not finite at step {step}; the network "
+                "diverges: check its feedback weights"
+            )
+        largest = np.abs(self.counts.get(name, 0)).max(initial=0)
+        if largest > MAX_COUNT:
+            raise EmulateError(
+                f"population {name!r} has a count of {largest:.0f} at step {step}, "
+                f"more than {MAX_COUNT}; lower its omega, or run it with rates=True"
+            )
 
     def _activate(self, population, current):
         if population.activation == "linear":
@@ -123,4 +134,3 @@ class _Run:
         voltage -= count
         self.counts[population.name] = count
         return count * (population.amplitude / scale)
-

@@ -7,15 +7,14 @@ the network lasts ``chip_steps`` time steps of the chip, and a count is sent as
 that many one-bit spikes, spread evenly over them.
 """
 
-import math
 import numbers
 
 import numpy as np
+from nengo.exceptions import BuildError
 from nengo_loihi.block import Axon, LoihiBlock, Synapse
 from nengo_loihi.builder import Model
 from nengo_loihi.builder.discretize import discretize_model
 from nengo_loihi.builder.split_blocks import split_model
-from nengo_loihi.builder.validate import validate_model
 from nengo_loihi.inputs import SpikeInput as LoihiSpikeInput
 
 from nengo_hybrid.exceptions import LowerError
@@ -29,6 +28,7 @@ from nengo_hybrid.graph import (
 )
 
 NO_FILTER_S = 0.0
+SIGNED = ("Identity", "Tanh")
 
 
 def to_loihi(graph, *, target="loihi1", chip_steps=4):
@@ -46,12 +46,13 @@ def to_loihi(graph, *, target="loihi1", chip_steps=4):
     Returns
     -------
     QuantizedGraph
-        Integers as NengoLoihi rounds them, split into blocks that fit a core.
+        Integers as NengoLoihi rounds them; a population too large for a core is
+        split into several blocks.
 
     Raises
     ------
     LowerError
-        If nothing of the network, or not its output, can run on the chip.
+        If the output cannot run on the chip, or no integers are right for it.
     """
     _check_chip_steps(chip_steps)
     reasons = host_reasons(graph)
@@ -62,12 +63,17 @@ def to_loihi(graph, *, target="loihi1", chip_steps=4):
         )
     chip = [p for p in graph.populations if p.name not in reasons]
     model = Model(dt=1.0)
-    loihi_blocks = {p.name: _make_block(model, p, chip_steps) for p in chip}
+    loihi_blocks = {p.name: _make_block(model, p, graph.dt / chip_steps) for p in chip}
     loihi_inputs = _connect(model, graph, loihi_blocks)
     wanted = {name: _float_weights(b) for name, b in loihi_blocks.items()}
     block_map = split_model(model)
-    discretize_model(model)
-    validate_model(model)
+    try:
+        discretize_model(model)
+    except BuildError as error:
+        raise LowerError(
+            f"{error}: the weights onto a population are too small beside its "
+            "threshold or its biases; raise its omega or its weights"
+        ) from error
     return QuantizedGraph(
         target=target,
         host=_host_part(graph, reasons, tuple(loihi_inputs)),
@@ -100,7 +106,13 @@ def host_reasons(graph):
             reason = _input_reason(graph, population)
         if reason is not None:
             reasons[population.name] = reason
-    return reasons
+    while True:
+        found = _feeding_reasons(graph, reasons)
+        if not found:
+            return {
+                p.name: reasons[p.name] for p in graph.populations if p.name in reasons
+            }
+        reasons |= found
 
 
 def _own_reason(population):
@@ -124,7 +136,21 @@ def _input_reason(graph, population):
         pre = by_name[projection.pre]
         if not pre.is_hybrid:
             return f"{pre.name} sends it real numbers, not spikes"
+        if projection.delay:
+            return (
+                f"{pre.name} reaches it a step of the network late; on the chip it "
+                "would be a step of the chip"
+            )
     return None
+
+
+def _feeding_reasons(graph, reasons):
+    """Find what feeds the host, whose part is computed before the chip's."""
+    return {
+        p.pre: f"it feeds {p.post}, which runs on the host"
+        for p in graph.projections
+        if p.post in reasons and p.pre not in reasons
+    }
 
 
 def _check_chip_steps(chip_steps):
@@ -136,12 +162,12 @@ def _check_chip_steps(chip_steps):
         )
 
 
-def _make_block(model, population, chip_steps):
-    """Make compartments with threshold 1 and the bias of one chip step."""
+def _make_block(model, population, dt):
+    """Make compartments with threshold 1, and the bias of a chip step of ``dt``."""
     block = LoihiBlock(population.n_neurons, label=population.name)
     block.compartment.configure_relu(vth=1.0, dt=model.dt)
     block.compartment.configure_filter(NO_FILTER_S, dt=model.dt)
-    block.compartment.bias[:] = population.omega * population.bias / chip_steps
+    block.compartment.bias[:] = population.omega * population.bias * dt
     model.add_block(block)
     return block
 
@@ -159,16 +185,17 @@ def _connect(model, graph, loihi_blocks):
         if pre.name in loihi_blocks:
             source = loihi_blocks[pre.name]
         else:
-            source = inputs.setdefault(pre.name, _make_input(model, pre))
+            if pre.name not in inputs:
+                inputs[pre.name] = _make_input(model, pre)
+            source = inputs[pre.name]
             per_spike = _signed_lines(per_spike, pre)
         _add_synapses(source, loihi_blocks[post.name], per_spike, projection.name)
     return inputs
 
 
 def n_lines(population):
-    """Count the lines of an injected population: two a neuron where spikes have signs."""
-    is_signed = population.activation != "RectifiedLinear"
-    return population.n_neurons * (2 if is_signed else 1)
+    """Count the lines of an injected population: two a neuron if spikes have signs."""
+    return population.n_neurons * (2 if population.activation in SIGNED else 1)
 
 
 def _signed_lines(per_spike, population):
@@ -199,9 +226,7 @@ def _latency(graph, loihi_blocks):
     depth = {}
     for population in graph.populations:
         if population.name in loihi_blocks:
-            sources = [
-                p.pre for p in graph.into(population.name) if p.delay == 0
-            ]
+            sources = [p.pre for p in graph.into(population.name)]
             depth[population.name] = 1 + max(
                 (depth.get(name, 0) for name in sources), default=0
             )
@@ -289,19 +314,24 @@ def _read_axons(axons, n_neurons, block_list):
 
 def _float_weights(block):
     """Copy a block's weights, in thresholds per spike, before they are rounded."""
-    return [np.concatenate([w.copy() for w in s.weights]) for s in block.synapses]
+    return [_rows(synapse).copy() for synapse in block.synapses]
+
+
+def _rows(synapse):
+    """Stack the weights (n_axons, n_targets) of dense synapses; axons may share."""
+    axons = range(synapse.n_axons)
+    return np.concatenate([synapse.weights[synapse.axon_weight_idx(a)] for a in axons])
 
 
 def _weight_error(wanted, parts):
-    """Return the largest rounding error of a population's weights, relative."""
+    """Return the largest error of a population's weights over thresholds, relative."""
     largest = max((np.abs(w).max() for w in wanted), default=0.0)
     if not largest:
         return 0.0
     worst = 0.0
     for part, neurons in parts.items():
-        scale = part.compartment.discretize_info["v_scale"]
         columns = list(neurons)
         for floats, synapse in zip(wanted, part.synapses, strict=True):
-            rounded = np.concatenate(synapse.weights) / scale
+            rounded = _rows(synapse) / part.compartment.vth
             worst = max(worst, np.abs(rounded - floats[:, columns]).max())
-    return float(worst / largest) if math.isfinite(worst) else math.inf
+    return float(worst / largest)

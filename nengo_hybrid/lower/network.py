@@ -85,13 +85,22 @@ def evaluation_order(names, projections):
     while len(order) < len(names):
         ready = [n for n in names if n not in order and needs[n] <= set(order)]
         if not ready:
-            loop = sorted(set(names) - set(order))
+            loop = _without_ends(set(names) - set(order), needs)
             raise LowerError(
-                f"populations {', '.join(loop)} feed one another within one step; "
-                "give one of their connections synapse=0, a delay of one step"
+                f"populations {', '.join(sorted(loop))} feed one another within one "
+                "step; give one of their connections synapse=0, a delay of one step"
             )
         order.extend(ready)
     return order
+
+
+def _without_ends(names, needs):
+    """Drop, again and again, what none of the others needs."""
+    while True:
+        needed = names & set().union(*(needs[name] for name in names))
+        if needed == names:
+            return names
+        names = needed
 
 
 def _refuse_nodes(network, names):
@@ -104,8 +113,13 @@ def _refuse_nodes(network, names):
             yield f"node {names[node]} (it runs a function)"
     if len(network.all_probes) != 1:
         yield f"a network with {len(network.all_probes)} probes, one is needed"
-    elif not isinstance(network.all_probes[0].target, (Neurons, nengo.Node)):
-        yield "a probe on a decoded value, one on neurons or a node is needed"
+        return
+    (probe,) = network.all_probes
+    if not isinstance(probe.target, (Neurons, nengo.Node)):
+        kind = type(probe.target).__name__
+        yield f"a probe on {kind}, one on all of the neurons or on a node is needed"
+    elif probe.synapse is not None:
+        yield f"a probe that filters with {probe.synapse}, none may be there"
 
 
 def _refuse_ensembles(network, names):
@@ -182,14 +196,18 @@ def _projection(model, connection, names):
     weights = np.asarray(_built_weights(model, connection), dtype=float)
     if weights.ndim < 2:
         weights = weights * np.eye(connection.size_mid)
-    full = np.zeros((connection.post_obj.size_in, n_pre))
-    rows = np.arange(connection.post_obj.size_in)[connection.post_slice]
-    columns = np.arange(n_pre)
-    if not is_decoded:
-        columns = columns[connection.pre_slice]
-    full[np.ix_(rows, columns)] = weights
-    if isinstance(connection.post_obj, nengo.Ensemble):
-        full = model.params[connection.post_obj].scaled_encoders @ full
+    if is_decoded and connection.solver.weights:
+        full = weights  # the solver has put the encoders in
+    else:
+        full = np.zeros((connection.post_obj.size_in, n_pre))
+        rows = np.arange(connection.post_obj.size_in)[connection.post_slice]
+        columns = np.arange(n_pre)
+        if not is_decoded:
+            columns = columns[connection.pre_slice]
+        # Slices may name an index twice; its parts add up.
+        np.add.at(full, np.ix_(rows, columns), weights)
+        if isinstance(connection.post_obj, nengo.Ensemble):
+            full = model.params[connection.post_obj].scaled_encoders @ full
     return Projection(
         names[connection], names[pre], names[post], full, delay=_delay(connection)
     )

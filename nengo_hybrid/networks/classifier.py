@@ -5,8 +5,8 @@ import math
 import nengo
 import numpy as np
 
-from nengo_hybrid.neurons import HybridSpiking, Identity
 from nengo_hybrid.networks.lmu import LMU, memory_std
+from nengo_hybrid.neurons import HybridSpiking, Identity
 
 
 class SequenceClassifier(nengo.Network):

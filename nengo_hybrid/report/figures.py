@@ -133,7 +133,7 @@ def _plot_history(axes, history, lines):
         marker = "o" if len(values) < 30 else None
         label = printable(label)
         axes.plot(epochs, values, color=colour, label=label, marker=marker, ms=3)
-    if len(axes.lines) > 1:
+    if len(lines) > 1:
         axes.legend()
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
@@ -181,7 +181,7 @@ def comparison(rows, target):
     known = [e for row in rows for e in _positive(row)]
     low, high = (min(known), max(known)) if known else (1e-6, 1e-3)
     # Room at the right for the words, on an axis of at least one decade.
-    axes.set_xlim(low / 2, high * 2 * max(high / low, 10) ** 0.55)
+    axes.set_xlim(low / 2, high * 2 * max(high / low, 10) ** 0.4)
     for y, row in enumerate(rows):
         energy = row["energy_j"]
         if not energy:
@@ -254,7 +254,7 @@ def _rows(labels):
 
 
 def _whisker(axes, y, low, high):
-    if low is not None and high is not None:
+    if low is not None and high is not None and low < high:
         axes.plot([low, high], [y, y], color=INK, lw=1.2, marker="|", ms=7)
 
 

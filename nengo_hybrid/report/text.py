@@ -43,7 +43,7 @@ def render_text(report):
         If a key is missing or a number is not finite.
     """
     report = check_report(report)
-    beside = Table.grid(padding=(0, 6))
+    beside = Table.grid(padding=(0, 4))
     beside.add_row(
         Group(_accuracy(report["accuracy"]), _latency(report["latency"])),
         _counts(report["counts"]),
@@ -51,6 +51,7 @@ def render_text(report):
     parts = [
         _heading(report),
         beside,
+        Text(""),
         _activity(report["activity"]),
         _resources(report["resources"]),
         _host(report.get("host")),

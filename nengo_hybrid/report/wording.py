@@ -54,28 +54,33 @@ def interval(low, high, unit):
 
     Examples
     --------
-    >>> interval(2e-6, 4e-6, "J")
-    '2 uJ to 4 uJ'
+    >>> interval(2e-6, 4e-6, "J"), interval(9e-7, 4e-6, "J"), interval(2, 2, "J")
+    ('2 to 4 uJ', '900 nJ to 4 uJ', '2 J')
     """
-    if low is None and high is None:
-        return UNKNOWN
-    return f"{with_prefix(low, unit)} to {with_prefix(high, unit)}"
+    first, last = with_prefix(low, unit), with_prefix(high, unit)
+    if first == last:
+        return first
+    number, _, prefixed = first.partition(" ")
+    if prefixed and last.endswith(f" {prefixed}"):
+        first = number
+    return f"{first} to {last}"
 
 
 def count(value):
     """
-    Write a count in full, or the mean of a count to two decimals.
+    Write a count in full, or the mean of a count to three digits or more.
 
     Examples
     --------
-    >>> count(1310720), count(12.0), count(0.25)
-    ('1,310,720', '12', '0.25')
+    >>> count(1310720), count(12.0), count(1310720.42), count(0.00671)
+    ('1,310,720', '12', '1,310,720', '0.00671')
     """
     if value is None:
         return UNKNOWN
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:,.2f}"
+    rounded = float(f"{value:.3g}")
+    if value == int(value) or abs(rounded) >= 1000:
+        return f"{round(value):,}"
+    return f"{rounded:g}"
 
 
 def bits(value):

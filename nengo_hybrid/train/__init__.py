@@ -4,6 +4,9 @@ Training; the only room that imports TensorFlow and NengoDL.
 Both are imported when training starts, so that the package works without them.
 """
 
+from importlib.util import find_spec
+
+from nengo_hybrid.exceptions import CompatError
 from nengo_hybrid.train.smoothing import Smoothing
 
 
@@ -16,6 +19,12 @@ def train(network, data, **settings):
     CompatError
         If TensorFlow or NengoDL is missing.
     """
+    for library in ("tensorflow", "nengo_dl"):
+        if find_spec(library) is None:
+            raise CompatError(
+                f"training needs TensorFlow and NengoDL, but {library} is not "
+                "installed; run `nengo-hybrid doctor` for the pip line"
+            )
     from nengo_hybrid.train.engine import train as train_with_nengo_dl
 
     return train_with_nengo_dl(network, data, **settings)

@@ -5,24 +5,21 @@ import math
 import warnings
 
 import nengo
+import nengo_dl
 import numpy as np
+import tensorflow as tf
 
-from nengo_hybrid.exceptions import CompatError, ShapeError, TrainError
+from nengo_hybrid.exceptions import ShapeError, TrainError
 from nengo_hybrid.neurons import HybridSpiking
-from nengo_hybrid.parameters import find_ensemble, object_names, with_parameters
+from nengo_hybrid.parameters import (
+    copy_network,
+    find_ensemble,
+    object_names,
+    with_parameters,
+)
+from nengo_hybrid.train.callbacks import AnnealOmega
 from nengo_hybrid.train.progress import EpochProgress
 from nengo_hybrid.trained import Trained
-
-try:
-    import nengo_dl
-    import tensorflow as tf
-
-    from nengo_hybrid.train import neuron_builders  # noqa: F401  (registers them)
-except ImportError as error:
-    raise CompatError(
-        f"training needs TensorFlow and NengoDL, but {error.name} is not installed; "
-        "run `nengo-hybrid doctor` for the pip line"
-    ) from error
 
 LOGIT_SCALE = 10.0
 
@@ -147,7 +144,7 @@ class _Session:
     def __init__(
         self, network, data, smoothing, rate_limits, readout_steps, minibatch_size
     ):
-        self.network = network.copy(add_to_container=False)
+        self.network = copy_network(network)
         self.data, self.smoothing = data, smoothing
         self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
         self.input, self.probe = _find_ends(self.network, data)
@@ -165,7 +162,6 @@ class _Session:
         """Open NengoDL's simulator, without its banners."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No GPU support detected")
-            warnings.filterwarnings("ignore", message="'Node.size_out' is being")
             sim = nengo_dl.Simulator(
                 self.network,
                 dt=dt,
@@ -200,53 +196,39 @@ class _Session:
 
     def fit(self, sim, epochs, rng, progress):
         """Train epoch by epoch; return the `_Best`."""
-        best = _Best()
+        best, annealing = _Best(), AnnealOmega(sim, self.smoothing, epochs)
         n_batches = len(self.data.train) // self.minibatch_size
         with EpochProgress(epochs, n_batches, enabled=progress) as bar:
             for epoch in range(epochs):
-                row = {"epoch": epoch}
-                row["loss"] = self._fit_epoch(sim, epoch, epochs, rng, bar)
-                row |= self._validate(sim)
-                row |= {f"omega.{n}": self._omega(n, 1.0) for n in self.hybrid}
-                self._note(row, (epoch + 1) / epochs)
-                bar.epoch_done(row)
                 done = (epoch + 1) / epochs
+                row = {"epoch": epoch}
+                row["loss"] = self._fit_epoch(sim, epoch, rng, [annealing, bar])
+                row |= self._validate(sim)
+                for name, ensemble in self.hybrid.items():
+                    row[f"omega.{name}"] = annealing.omega(ensemble, done)
+                for key, value in row.items():
+                    self.history.setdefault(key, []).append(value)
+                bar.epoch_done(row)
                 if self.smoothing is None or self.smoothing.is_held(done):
                     score = (row["val_accuracy"], -row["val_loss"])
-                    best.offer(score, lambda: self._read(sim), epoch)
+                    best.offer(score, lambda: self._read(sim, annealing), epoch)
         return best
 
-    def _fit_epoch(self, sim, epoch, epochs, rng, bar):
+    def _fit_epoch(self, sim, epoch, rng, callbacks):
         train, size = self.data.train, self.minibatch_size
         order = rng.permutation(len(train))[: len(train) // size * size]
         targets = {self.probe: train.y[order, None, None]}
         for probe in self.rate_limits:
             targets[probe] = np.zeros((len(order), 1, probe.size_in), np.float32)
-        n_batches = len(order) // size
-
-        def before_batch(batch, _):
-            self._set_omega(sim, (epoch + batch / n_batches) / epochs)
-
-        def after_batch(batch, logs):
-            if not math.isfinite(logs["loss"]):
-                raise TrainError(
-                    f"the loss is {logs['loss']} at epoch {epoch}, minibatch {batch}; "
-                    "lower learning_rate"
-                )
-            bar.batch_done(logs["loss"])
-
-        callback = tf.keras.callbacks.LambdaCallback(
-            on_train_batch_begin=before_batch, on_train_batch_end=after_batch
-        )
         result = sim.fit(
             {self.input: train.x[order]},
             targets,
-            epochs=1,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
             shuffle=False,
             verbose=0,
-            callbacks=[callback],
+            callbacks=callbacks,
         )
-        self._set_omega(sim, (epoch + 1) / epochs)
         return float(result.history["loss"][0])
 
     def _validate(self, sim):
@@ -264,28 +246,7 @@ class _Session:
             "val_accuracy": float(np.mean(np.argmax(means, axis=1) == split.y)),
         }
 
-    def _omega(self, name, done):
-        target = self.hybrid[name].neuron_type.omega
-        return target if self.smoothing is None else self.smoothing.omega(done, target)
-
-    def _set_omega(self, sim, done):
-        """Write omega into NengoDL's variables."""
-        for name, ensemble in self.hybrid.items():
-            signal = sim.model.sig[ensemble.neurons]["omega"]
-            tensor = sim.tensor_graph.signals[signal]
-            variable = sim.tensor_graph.base_params[tensor.key]
-            values = variable.numpy()
-            for start, stop in tensor.slices:
-                values[start:stop] = self._omega(name, done)
-            variable.assign(values)
-
-    def _note(self, row, done):
-        for name in self.hybrid:
-            row[f"omega.{name}"] = self._omega(name, done)
-        for key, value in row.items():
-            self.history.setdefault(key, []).append(value)
-
-    def _read(self, sim):
+    def _read(self, sim, annealing):
         """Read the values that training changed."""
         wanted = []
         for obj, name in object_names(self.network).items():
@@ -302,8 +263,8 @@ class _Session:
             key: np.asarray(value, dtype=np.float32)
             for (key, _, _), value in zip(wanted, values, strict=True)
         }
-        for name in self.hybrid:
-            parameters[f"{name}.omega"] = np.float32(self._omega(name, 1.0))
+        for name, ensemble in self.hybrid.items():
+            parameters[f"{name}.omega"] = np.float32(annealing.omega(ensemble, 1.0))
         return parameters
 
 

@@ -1,5 +1,8 @@
-"""The progress bar of a training."""
+"""The progress bar of a training, and its stop when the loss is lost."""
 
+import math
+
+import tensorflow as tf
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -9,10 +12,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nengo_hybrid.exceptions import TrainError
 
-class EpochProgress:
+
+class EpochProgress(tf.keras.callbacks.Callback):
     """
-    Show epoch, loss, accuracy and the time left; on standard error.
+    Show epoch, loss, accuracy and the time left, on standard error.
+
+    Raises `TrainError` when a minibatch has a loss that is not finite.
 
     Parameters
     ----------
@@ -21,6 +28,7 @@ class EpochProgress:
     """
 
     def __init__(self, epochs, n_batches, *, enabled):
+        super().__init__()
         self.epochs, self.epoch, self.status = epochs, 0, ""
         self.bar = Progress(
             TextColumn("[progress.description]{task.description}"),
@@ -46,8 +54,14 @@ class EpochProgress:
     def __exit__(self, *exc_info):
         self.bar.stop()
 
-    def batch_done(self, loss):
+    def on_train_batch_end(self, batch, logs=None):
         """Advance by one minibatch."""
+        loss = logs["loss"]
+        if not math.isfinite(loss):
+            raise TrainError(
+                f"the loss is {loss} at epoch {self.epoch}, minibatch {batch}; "
+                "lower learning_rate"
+            )
         self.bar.update(self.task, advance=1, status=f"loss {loss:.3f} {self.status}")
 
     def epoch_done(self, row):

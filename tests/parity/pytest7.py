@@ -1,4 +1,4 @@
-"""``pytest.warns(None)`` as pytest 7 had it: record whatever warnings come, expect none in particular."""
+"""``pytest.warns(None)`` as pytest 7 had it: record all warnings, expect none."""
 
 import contextlib
 import warnings

@@ -98,7 +98,7 @@ def test_html_draws_what_there_is_data_for(minimal_page, full_page):
 def test_html_shows_the_headline_figures(full_page):
     _, page = full_page
     assert "accuracy, deployed 97.22 % of 360 test samples" in page.text
-    assert "energy 22.6 uJ 21 uJ to 33 uJ" in page.text
+    assert "energy 22.6 uJ 21 to 33 uJ" in page.text
     assert "latency 792 us bound by synaptic op" in page.text
     assert "cores 3 on 1 chip" in page.text
 

@@ -5,7 +5,7 @@ import re
 import tempfile
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.exceptions import BundleError
@@ -20,6 +20,7 @@ tree = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(extra=tree, counts=st.dictionaries(st.text(), st.integers()))
 def test_json_round_trip(make_full, extra, counts):
     report = {**make_full(), "extra": extra}

@@ -74,7 +74,7 @@ def test_text_withholds_a_total_and_says_why(minimal):
 
 
 def test_text_gives_a_total_with_its_bounds(full):
-    assert cells(rendered(full), "total") == [["total", "22.6 uJ", "21 uJ to 33 uJ"]]
+    assert cells(rendered(full), "total") == [["total", "22.6 uJ", "21 to 33 uJ"]]
 
 
 def test_text_gives_each_term_with_its_evidence(full):
@@ -84,7 +84,7 @@ def test_text_gives_each_term_with_its_evidence(full):
             "123,456",
             "23.6 pJ",
             "2.91 uJ",
-            "2.91 uJ to 4.38 uJ",
+            "2.91 to 4.38 uJ",
             "simulated",
         ]
     ]
@@ -122,9 +122,7 @@ def test_text_says_what_the_latency_is_made_of(full):
 
 def test_text_compares_with_this_run_first(full):
     text = rendered(full)
-    assert cells(text, "loihi1") == [
-        ["loihi1", "22.6 uJ", "21 uJ to 33 uJ", "this run"]
-    ]
+    assert cells(text, "loihi1") == [["loihi1", "22.6 uJ", "21 to 33 uJ", "this run"]]
     assert cells(text, "loihi2") == [["loihi2", "withheld", "-", "none published"]]
     assert text.index("loihi1  ") < text.index("cpu_i7_4960x")
 

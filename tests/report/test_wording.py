@@ -1,7 +1,7 @@
 import doctest
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.report import wording
@@ -41,6 +41,7 @@ def test_with_prefix_matches_hand_cases(value, words):
     assert with_prefix(value, "J") == words
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=1e-15, max_value=1e14))
 def test_with_prefix_keeps_three_digits(value):
     number, unit = with_prefix(value, "J").split()
@@ -54,9 +55,19 @@ def test_unknown_values_are_dashes():
     assert interval(None, 2e-6, "J") == "- to 2 uJ"
 
 
-def test_count_writes_means_with_decimals():
-    assert count(1234.5) == "1,234.50"
+def test_interval_writes_a_shared_unit_once():
+    assert interval(2.1e-5, 3.3e-5, "J") == "21 to 33 uJ"
+    assert interval(5e-4, 1e-3, "s") == "500 us to 1 ms"
+    assert interval(0, 2e-6, "J") == "0 J to 2 uJ"
+    assert interval(0, 0, "J") == "0 J"
+
+
+def test_count_writes_counts_in_full_and_means_to_three_digits():
     assert count(10**12) == "1,000,000,000,000"
+    assert count(1234567.8) == "1,234,568"
+    assert count(243.54) == "244"
+    assert count(2.346) == "2.35"
+    assert count(999.99) == "1,000"
 
 
 def test_spoken_drops_the_marks_of_a_key():

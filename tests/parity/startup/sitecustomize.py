@@ -1,3 +1,3 @@
-"""Make the Python processes that an upstream test starts import NengoHybrid first, as a user does."""
+"""Let the Python processes that an upstream test starts import NengoHybrid first."""
 
 import nengo_hybrid  # noqa: F401

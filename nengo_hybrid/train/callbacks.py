@@ -1,0 +1,74 @@
+"""Annealing omega while NengoDL trains."""
+
+import nengo
+import tensorflow as tf
+
+from nengo_hybrid.neurons import HybridSpiking
+
+
+def set_omega(sim, ensemble, omega):
+    """
+    Write the ``omega`` of an ensemble into NengoDL's variable, without a rebuild.
+
+    Parameters
+    ----------
+    sim : nengo_dl.Simulator
+    ensemble : nengo.Ensemble
+        Of `HybridSpiking` neurons, in the simulator's network.
+    omega : float
+    """
+    tensor = sim.tensor_graph.signals[sim.model.sig[ensemble.neurons]["omega"]]
+    variable = sim.tensor_graph.base_params[tensor.key]
+    values = variable.numpy()
+    for start, stop in tensor.slices:
+        values[start:stop] = omega
+    variable.assign(values)
+
+
+class AnnealOmega(tf.keras.callbacks.Callback):
+    """
+    Move the ``omega`` of every hybrid-spiking ensemble along a schedule.
+
+    For ``nengo_dl.Simulator.fit(..., callbacks=[AnnealOmega(sim, smoothing, 10)])``.
+
+    Parameters
+    ----------
+    sim : nengo_dl.Simulator
+    smoothing : Smoothing or None
+        None sets each ensemble's own omega and leaves it there.
+    epochs : int
+        Epochs of the whole training, over which the schedule runs.
+    """
+
+    def __init__(self, sim, smoothing, epochs):
+        super().__init__()
+        self.sim, self.smoothing, self.epochs = sim, smoothing, epochs
+        self.epoch = 0
+        self.ensembles = [
+            ensemble
+            for ensemble in sim.model.toplevel.all_ensembles
+            if isinstance(ensemble.neuron_type, HybridSpiking)
+        ]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Note where in the training this is."""
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Set omega for a minibatch."""
+        n_batches = (self.params or {}).get("steps") or 1
+        self.set_all((self.epoch + batch / n_batches) / self.epochs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Set omega to what the epoch came to, for its validation."""
+        self.set_all((epoch + 1) / self.epochs)
+
+    def set_all(self, done):
+        """Set omega for a training of which the part ``done`` is over."""
+        for ensemble in self.ensembles:
+            set_omega(self.sim, ensemble, self.omega(ensemble, done))
+
+    def omega(self, ensemble: nengo.Ensemble, done):
+        """Return the omega of an ensemble when the part ``done`` is over."""
+        target = ensemble.neuron_type.omega
+        return target if self.smoothing is None else self.smoothing.omega(done, target)

@@ -1,0 +1,236 @@
+"""Graphs as values: their digest, and spikes injected for counts."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nengo_hybrid.exceptions import BuildError
+from nengo_hybrid.graph import (
+    Population,
+    Projection,
+    QuantizedGraph,
+    SpikeInput,
+    SpikingGraph,
+    SynapseGroup,
+    digest,
+)
+
+
+def make_graph(**changes):
+    """Return a graph of an input and three neurons."""
+    fields = {
+        "dt": 1.0,
+        "populations": (
+            Population("x", 2, "input"),
+            Population("h", 3, "RectifiedLinear", omega=2.0, bias=np.zeros(3)),
+        ),
+        "projections": (Projection("w", "x", "h", np.arange(6.0).reshape(3, 2)),),
+        "output": "h",
+    }
+    return SpikingGraph(**{**fields, **changes})
+
+
+def make_quantized(n_lines, *, chip_steps=4, latency_steps=0):
+    """Return a quantized graph that has nothing but lines for population x."""
+    return QuantizedGraph(
+        target="loihi1",
+        host=make_graph(),
+        host_reasons={},
+        chip_steps=chip_steps,
+        latency_steps=latency_steps,
+        inputs=(SpikeInput("x", "x", n_lines, ()),),
+        blocks=(),
+        output="h",
+        errors={},
+    )
+
+
+counts_of_2 = hnp.arrays(
+    st.sampled_from([np.int8, np.int16, np.int64]),
+    st.tuples(st.integers(1, 3), st.integers(1, 4), st.just(2)),
+    elements=st.integers(-100, 100),
+)
+
+
+def test_digest_of_equal_content_is_equal():
+    assert digest(make_graph()) == digest(make_graph())
+    assert len(digest(make_graph())) == 64
+
+
+def test_digest_of_known_content():
+    # Must never change: bundles carry it. sha256 of "sequence 2int 1str 'a'".
+    known = "5f86dffce751aaec301bb3fc0144f5b00da43cf3e962c0def82ec2eaf6429386"
+    assert digest((1, "a")) == known
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        make_graph(dt=0.5),
+        make_graph(output="x"),
+        make_graph(projections=()),
+        make_graph(
+            projections=(
+                Projection("w", "x", "h", np.arange(6.0).reshape(3, 2), delay=1),
+            )
+        ),
+        make_graph(
+            projections=(Projection("w", "x", "h", np.arange(6).reshape(3, 2) + 1e-15),)
+        ),
+        make_graph(
+            projections=(
+                Projection("w", "x", "h", np.arange(6.0, dtype="f4").reshape(3, 2)),
+            )
+        ),
+    ],
+)
+def test_digest_sees_every_field(changed):
+    assert digest(changed) != digest(make_graph())
+
+
+def test_digest_does_not_depend_on_the_layout_in_memory():
+    array = np.arange(6.0).reshape(2, 3)
+    assert digest(np.asfortranarray(array)) == digest(array)
+    assert digest(np.arange(12.0).reshape(2, 6)[:, ::2]) == digest(
+        np.array([[0.0, 2, 4], [6, 8, 10]])
+    )
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+
+
+def test_digest_does_not_depend_on_numpys_way_to_print_numbers():
+    assert digest(np.float64(0.1)) == digest(0.1)
+    assert digest(np.int64(3)) == digest(3)
+    assert digest(np.bool_(True)) == digest(True)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}, "c": 2}),
+        (((1,), 2), ((1, 2),)),
+        (("a", "b"), ("a'b",)),
+        ((1, 23), (12, 3)),
+        (1, True),
+        (1, "1"),
+        (None, "None"),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros(1), np.zeros((1, 1))),
+        (np.zeros(2, np.int32), np.zeros(1, np.int64)),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}),
+    ],
+)
+def test_digest_tells_apart_what_is_nested_otherwise(one, other):
+    assert digest(one) != digest(other)
+
+
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text("abk 12'", max_size=5),
+    lambda inner: (
+        st.tuples(inner, inner)
+        | st.tuples(inner)
+        | st.dictionaries(st.text("ab ky'", max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def typed(value):
+    """Return a value in which 1 and True differ."""
+    if isinstance(value, dict):
+        return ("dict", {key: typed(item) for key, item in value.items()})
+    if isinstance(value, tuple):
+        return ("tuple", tuple(map(typed, value)))
+    return (type(value).__name__, value)
+
+
+@given(trees, trees)
+def test_digests_are_equal_only_for_equal_trees(one, other):
+    assert (digest(one) == digest(other)) == (typed(one) == typed(other))
+
+
+def test_population_by_name():
+    assert make_graph().population("h").n_neurons == 3
+    message = "^the graph has no population 'hidden'; it has x, h$"
+    with pytest.raises(BuildError, match=message):
+        make_graph().population("hidden")
+
+
+def test_into_returns_what_ends_at_a_population():
+    graph = make_graph()
+    assert graph.into("h") == graph.projections
+    assert graph.into("x") == ()
+
+
+def test_graphs_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make_graph().dt = 2
+
+
+def test_synapses_are_counted_by_hand():
+    # Row 0 has 3 synapses for each of its atoms, row 1 has 1. Axons use rows 0, 1,
+    # 0, and the last is unused.
+    group = SynapseGroup(
+        name="s",
+        weights=(np.ones((2, 3), np.int32), np.ones((2, 1), np.int32)),
+        indices=(np.zeros((2, 3), np.int32), np.zeros((2, 1), np.int32)),
+        row_of_axon=np.array([0, 1, 0, 1]),
+        base_of_axon=np.array([0, 0, 5, -1]),
+        memory_bits=0,
+        weight_exponent=0,
+    )
+    counts = group.synapses_per_axon([0, 1, 2, 3, -1, 0], [0, 1, 1, 0, 0, 1])
+    assert counts.tolist() == [3, 1, 3, 0, 0, 3]
+    assert group.n_axons == 4
+
+
+def test_a_count_is_spread_evenly_by_hand():
+    # Of 3 spikes, 0, 1, 2 and 3 are sent by the end of the four steps; of 5 negative
+    # ones 1, 2, 3 and 5, on the second neuron's other line.
+    injected = make_quantized(4, latency_steps=1).injected("x", np.array([[[3, -5]]]))
+    assert injected[0].tolist() == [
+        [0, 0, 0, 1],
+        [1, 0, 0, 1],
+        [1, 0, 0, 1],
+        [1, 0, 0, 2],
+        [0, 0, 0, 0],
+    ]
+
+
+@given(counts_of_2, st.integers(1, 9), st.integers(0, 3))
+def test_injected_spikes_add_up_to_the_counts(counts, chip_steps, latency_steps):
+    graph = make_quantized(4, chip_steps=chip_steps, latency_steps=latency_steps)
+    injected = graph.injected("x", counts)
+    n_samples, n_steps, _ = counts.shape
+    n_chip_steps = n_steps * chip_steps
+    assert injected.shape == (n_samples, n_chip_steps + latency_steps, 4)
+    assert injected.dtype == np.int16
+    assert not injected[:, n_chip_steps:].any()
+    steps = injected[:, :n_chip_steps].reshape(n_samples, n_steps, chip_steps, 4)
+    sums = steps.sum(axis=2, dtype=int)
+    # On the line for their sign, and on that alone.
+    assert np.array_equal(sums[..., :2], np.maximum(counts, 0).astype(int))
+    assert np.array_equal(sums[..., 2:], np.maximum(-counts.astype(int), 0))
+    # Spread evenly: no two steps differ by more than one spike, and no part of the
+    # step is ahead of or behind its share by a whole spike.
+    assert np.all(steps.max(axis=2) - steps.min(axis=2) <= 1)
+    due = np.arange(1, chip_steps + 1)[:, None] / chip_steps * sums[:, :, None]
+    ahead = np.cumsum(steps, axis=2, dtype=int) - due
+    assert np.all(ahead > -1)
+    assert np.all(ahead < 1e-9)
+
+
+@given(counts_of_2, st.integers(1, 9))
+def test_unsigned_populations_have_one_line_a_neuron(counts, chip_steps):
+    counts = np.abs(counts)
+    plain = make_quantized(2, chip_steps=chip_steps).injected("x", counts)
+    signed = make_quantized(4, chip_steps=chip_steps).injected("x", counts)
+    assert np.array_equal(plain, signed[..., :2])
+
+
+def test_the_largest_negative_count_does_not_wrap():
+    counts = np.array([[[-128, 0]]], dtype=np.int8)
+    assert make_quantized(4).injected("x", counts)[0, :, 2].tolist() == [32] * 4
