@@ -177,8 +177,8 @@ def _run_sample(graph, lines, sample, seed, record):
                 emulator.step()
             except SimulationError as error:
                 raise EmulateError(
-                    f"{error} at sample {sample}, step {step}: an integer left its "
-                    "register; lower the weights or omega of the layer before"
+                    f"{error} at sample {sample}, step {step}: too many spikes came at "
+                    "once; raise chip_steps, or lower omega of the layer before"
                 ) from error
             record.note(sample, step, emulator.compartment)
 

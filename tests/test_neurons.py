@@ -244,8 +244,8 @@ def test_base_type_must_be_a_neuron_type():
         HybridSpiking("relu")
     assert str(caught.value) == (
         "HybridSpiking needs a rate neuron type (one of RectifiedLinear, Tanh, "
-        "Sigmoid, LIFRate, Identity, or another nengo.neurons.NeuronType), got 'relu'; pass an "
-        "instance such as nengo.RectifiedLinear()"
+        "Sigmoid, LIFRate, Identity, or another nengo.neurons.NeuronType), got 'relu'; "
+        "pass an instance such as nengo.RectifiedLinear()"
     )
 
 

@@ -80,7 +80,11 @@ def test_folder_is_no_recipe(tmp_path):
         load_recipe(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "not JSON", "[1,", "[" * 100000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "not JSON", "[1,", "[" * 100000],
+    ids=["nothing", "a brace", "words", "an open list", "a deep list"],
+)
 def test_what_is_not_json(write, text):
     with pytest.raises(BuildError, match=r"^recipe mine\.json is not JSON: \S"):
         load_recipe(write(text=text))

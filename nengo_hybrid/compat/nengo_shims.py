@@ -1,6 +1,7 @@
 """Shims for Nengo 4.1.0 itself, which was released before NumPy 2.4."""
 
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -40,6 +41,31 @@ def filter_vectors_as_columns(module):
     return True
 
 
+def reads_a_newer_cache():
+    """Return True if NumPy 1 may meet decoders that Nengo cached under NumPy 2."""
+    return installed_version("nengo") <= (4, 1, 0) and installed_version("numpy") < (2,)
+
+
+def miss_what_cannot_be_read(module):
+    """
+    Let the cache of decoders, which all environments of a user share, solve anew.
+
+    `nengo.cache` takes a KeyError for a miss, and solves and stores again.
+    """
+    nco = module.nco
+    if isinstance(nco, SimpleNamespace):
+        return True
+
+    def read(fileobj):
+        try:
+            return nco.read(fileobj)
+        except ImportError as error:
+            raise KeyError("cached under another NumPy") from error
+
+    module.nco = SimpleNamespace(read=read, write=nco.write)
+    return True
+
+
 NENGO_SHIMS = (
     Shim(
         name="nengo-filt-vector",
@@ -74,5 +100,16 @@ NENGO_SHIMS = (
         goes_when="nengo > 4.1.0 discretizes a filter of order 256 on NumPy 2",
         condition=meets_numpy(2, 0),
         apply=give_numpy_1,
+    ),
+    Shim(
+        name="nengo-cache-numpy-2",
+        library="nengo",
+        module="nengo.cache",
+        defect="a network cannot be built on NumPy 1 if its decoders were cached under "
+        "NumPy 2, whose pickles name numpy._core.numeric; none filed with Nengo",
+        link="https://github.com/nengo/nengo/blob/v4.1.0/nengo/cache.py",
+        goes_when="nengo > 4.1.0 takes an unreadable entry for a miss, or NumPy 1 goes",
+        condition=reads_a_newer_cache,
+        apply=miss_what_cannot_be_read,
     ),
 )

@@ -208,6 +208,8 @@ def _projection(model, connection, names):
         np.add.at(full, np.ix_(rows, columns), weights)
         if isinstance(connection.post_obj, nengo.Ensemble):
             full = model.params[connection.post_obj].scaled_encoders @ full
+        elif isinstance(connection.post_obj, Neurons):
+            full = model.params[connection.post_obj.ensemble].gain[:, None] * full
     return Projection(
         names[connection], names[pre], names[post], full, delay=_delay(connection)
     )

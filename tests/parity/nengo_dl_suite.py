@@ -3,16 +3,13 @@ A pytest plugin that gives NengoDL's own tests what their conftest gave them.
 
 The package holds the tests without that conftest, so the ``Simulator`` fixture, the
 options and the markers are supplied here; and so is what the tests themselves, not
-NengoDL, miss in pytest 8 and Nengo 4. NengoHybrid is imported first, as a user does.
+NengoDL, miss in Nengo 4. It comes after `shims_first`.
 """
-
-import nengo_hybrid  # noqa: F401, I001
 
 import math
 
 import nengo
 import pytest
-import pytest7  # noqa: F401
 import tensorflow as tf
 from nengo_dl import utils
 from nengo_dl.tests import make_test_sim

@@ -3,10 +3,8 @@ A pytest plugin that gives NengoLoihi's own tests what their conftest gave them.
 
 The wheel holds the tests without that conftest, so the ``Simulator`` fixture, the
 options and the markers are supplied here; and so is what the tests themselves, not
-NengoLoihi, miss in pytest 8 and Nengo 4. NengoHybrid is imported first, as a user does.
+NengoLoihi, miss in Nengo 4. It comes after `shims_first`.
 """
-
-import nengo_hybrid  # noqa: F401, I001
 
 import pickle
 import sys
@@ -16,7 +14,6 @@ import matplotlib
 import nengo
 import nengo_loihi
 import pytest
-import pytest7  # noqa: F401
 from nengo_loihi.builder.builder import Model, ValidationLevel
 from nengo_loihi.emulator import EmulatorInterface
 from nengo_loihi.tests import make_test_sim

@@ -1,4 +1,4 @@
-"""``pytest.warns(None)`` as pytest 7 had it: record all warnings, expect none."""
+"""A pytest plugin: ``pytest.warns(None)`` as pytest 7 had it, to record warnings."""
 
 import contextlib
 import warnings

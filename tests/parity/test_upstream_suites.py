@@ -42,7 +42,8 @@ def run_suite(suite, folder):
     package = pathlib.Path(nengo_hybrid.__file__).parent.parent
     paths = [package, HERE, HERE / "startup"]
     options = f"""
-        -q -n 2 -p no:cacheprovider -p outcomes -p {suite}_suite --tb=short
+        -q -n 2 --tb=short -p no:cacheprovider
+        -p shims_first -p pytest7 -p outcomes -p {suite}_suite
         --outcomes {folder / "outcomes.json"} -c {HERE / suite}.ini
         --rootdir {sysconfig.get_path("purelib")} --pyargs {suite}
     """

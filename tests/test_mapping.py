@@ -1,0 +1,213 @@
+"""Placing blocks on cores: utilization and routes by hand, and every breach."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from nengo_hybrid.exceptions import PlacementError
+from nengo_hybrid.graph import Population, Projection, SpikingGraph, digest
+from nengo_hybrid.lower import to_loihi
+from nengo_hybrid.mapping import place
+from nengo_hybrid.placement import Utilization
+from nengo_hybrid.targets import load_target
+
+
+def hybrid(name, n, activation="RectifiedLinear"):
+    zeros = np.zeros(n)
+    return Population(name, n, activation, omega=1.0, bias=zeros, initial_voltage=zeros)
+
+
+def make_graph(n_hidden=3, *, activation="Identity", seed=0):
+    """Quantize 2 neurons on the host, ``n_hidden`` and 2 on the chip."""
+    rng = np.random.default_rng(seed)
+    graph = SpikingGraph(
+        dt=1.0,
+        populations=(
+            Population("x", 1, "input"),
+            hybrid("r", 2, activation),
+            hybrid("h", n_hidden),
+            hybrid("out", 2),
+        ),
+        projections=(
+            Projection("x_to_r", "x", "r", np.ones((2, 1))),
+            Projection("r_to_h", "r", "h", rng.normal(size=(n_hidden, 2))),
+            Projection("h_to_out", "h", "out", rng.normal(size=(2, n_hidden))),
+        ),
+        output="out",
+    )
+    return to_loihi(graph)
+
+
+@pytest.fixture
+def graph():
+    return make_graph()
+
+
+@pytest.fixture
+def loihi1():
+    return load_target("loihi1")
+
+
+def with_limits(target, **values):
+    """Return the target with other numbers for some limits."""
+    limits = dict(target.limits)
+    for name, value in values.items():
+        limits[name] = value and dataclasses.replace(limits[name], value=value)
+    return dataclasses.replace(target, limits=limits)
+
+
+def test_every_block_has_a_core_of_its_own_in_order(graph, loihi1):
+    placement = place(graph, loihi1)
+    assert placement.target == "loihi1"
+    found = [(b.name, b.population, b.chip, b.core) for b in placement.blocks]
+    assert found == [("h", "h", 0, 0), ("out", "out", 0, 1)]
+    assert [b.neurons.tolist() for b in placement.blocks] == [[0, 1, 2], [0, 1]]
+    assert (placement.n_chips, placement.n_cores) == (1, 2)
+
+
+def test_a_full_chip_is_followed_by_another(graph, loihi1):
+    placement = place(graph, with_limits(loihi1, cores_per_chip=1))
+    assert [(b.chip, b.core) for b in placement.blocks] == [(0, 0), (1, 0)]
+    assert (placement.n_chips, placement.n_cores) == (2, 2)
+
+
+def test_utilization_by_hand(graph, loihi1):
+    # h: 3 compartments behind 4 lines (a sign each), 3 axons out. A line's 3 weights
+    # of 8 bits and 10 bits of header fill one word of 64 bits. out: 3 axons in, each
+    # 2 weights and so a word.
+    h, out = (block.utilization for block in place(graph, loihi1).blocks)
+    assert h == Utilization((3, 1024), (4, 4096), (3, 4096), (4 * 64, 1048576))
+    assert out == Utilization((2, 1024), (3, 4096), (0, 4096), (3 * 64, 1048576))
+
+
+def test_synapse_bits_of_a_long_row_by_hand(loihi1):
+    # 100 weights in parts of at most 64: 64 * 8 + 10 and 36 * 8 + 10 bits, which are
+    # 9 and 5 words of 64 bits, four times. out has 100 rows of one word.
+    placement = place(make_graph(100), loihi1)
+    bits = [block.utilization.synapse_bits[0] for block in placement.blocks]
+    assert bits == [4 * (9 + 5) * 64, 100 * 64]
+    assert placement.worst_core() == {
+        "compartments": 100 / 1024,
+        "input_axons": 100 / 4096,
+        "output_axons": 100 / 4096,
+        "synapse_bits": 100 * 64 / 1048576,
+    }
+
+
+def test_routes_by_hand(graph, loihi1):
+    injected, inner = place(graph, loihi1).routes
+    assert (injected.population, injected.source, injected.target) == ("r", None, 0)
+    assert injected.neurons.tolist() == [0, 1]
+    assert injected.messages.tolist() == [1, 1]
+    assert injected.synapses.tolist() == [3, 3]
+    assert (inner.population, inner.source, inner.target) == ("h", 0, 1)
+    assert inner.neurons.tolist() == [0, 1, 2]
+    assert inner.messages.tolist() == [1, 1, 1]
+    assert inner.synapses.tolist() == [2, 2, 2]
+
+
+def test_one_line_a_neuron_costs_half_the_synapses(loihi1):
+    # A sigmoid is never negative.
+    block = place(make_graph(activation="Sigmoid"), loihi1).blocks[0]
+    assert block.utilization.input_axons == (2, 4096)
+    assert block.utilization.synapse_bits == (2 * 64, 1048576)
+
+
+def test_routes_of_a_split_population(loihi1):
+    # 1500 neurons on two cores of 750: from the host a message and 750 synapses to
+    # each, and from each a message and 2 synapses to the output.
+    placement = place(make_graph(1500), loihi1)
+    assert [b.neurons[[0, -1]].tolist() for b in placement.blocks[:2]] == [
+        [0, 749],
+        [750, 1499],
+    ]
+    found = [(r.population, r.source, r.target) for r in placement.routes]
+    assert found == [("r", None, 0), ("r", None, 1), ("h", 0, 2), ("h", 1, 2)]
+    assert [set(r.synapses.tolist()) for r in placement.routes] == [
+        {750},
+        {750},
+        {2},
+        {2},
+    ]
+    assert all(set(r.messages.tolist()) == {1} for r in placement.routes)
+    assert placement.routes[3].neurons.tolist() == list(range(750, 1500))
+
+
+def test_neurons_without_an_axon_send_nothing(graph, loihi1):
+    block = graph.blocks[0]
+    axons = dataclasses.replace(block.axons[0], axon_of_neuron=np.array([0, -1, 2]))
+    block = dataclasses.replace(block, axons=(axons,))
+    graph = dataclasses.replace(graph, blocks=(block, graph.blocks[1]))
+    inner = place(graph, loihi1).routes[1]
+    assert inner.messages.tolist() == [1, 0, 1]
+    assert inner.synapses.tolist() == [2, 0, 2]
+
+
+def test_placing_twice_gives_the_same(loihi1):
+    one, other = (place(make_graph(), loihi1) for _ in range(2))
+    assert digest(one) == digest(other)
+    assert digest(one) != digest(place(make_graph(4), loihi1))
+
+
+def test_every_breach_is_named(graph, loihi1):
+    target = with_limits(
+        loihi1,
+        compartments_per_core=2,
+        input_axons_per_core=3,
+        output_axons_per_core=2,
+        synapse_memory_per_core=191,
+    )
+    message = (
+        "block 'h' needs 3 compartments on one core, which has 2; "
+        "block 'h' needs 4 input axons on one core, which has 3; "
+        "block 'h' needs 3 output axons on one core, which has 2; "
+        "block 'h' needs 256 synapse bits on one core, which has 191; "
+        "block 'out' needs 192 synapse bits on one core, which has 191; "
+        "limits of target 'loihi1'. Try smaller ensembles or fewer inputs per core."
+    )
+    with pytest.raises(PlacementError, match=f"^{re.escape(message)}$"):
+        place(graph, target)
+
+
+def test_a_limit_may_be_used_up(graph, loihi1):
+    target = with_limits(
+        loihi1,
+        compartments_per_core=3,
+        input_axons_per_core=4,
+        output_axons_per_core=3,
+        synapse_memory_per_core=256,
+    )
+    assert set(place(graph, target).worst_core().values()) == {1.0}
+
+
+def test_more_inputs_than_a_core_has_axons(loihi1):
+    # NengoLoihi splits by compartments; every part still has all 5,000 axons.
+    n = 5000
+    graph = SpikingGraph(
+        dt=1.0,
+        populations=(Population("x", 1, "input"), hybrid("r", n), hybrid("out", 2)),
+        projections=(
+            Projection("x_to_r", "x", "r", np.ones((n, 1))),
+            Projection("r_to_out", "r", "out", np.ones((2, n))),
+        ),
+        output="out",
+    )
+    message = (
+        "block 'out[0:1]' needs 5000 input axons on one core, which has 4096; "
+        "block 'out[1:2]' needs 5000 input axons on one core, which has 4096; "
+        "limits of target 'loihi1'. Try smaller ensembles or fewer inputs per core."
+    )
+    with pytest.raises(PlacementError, match=f"^{re.escape(message)}$"):
+        place(to_loihi(graph), loihi1)
+
+
+@pytest.mark.parametrize("name", ["cores_per_chip", "synapse_memory_per_core"])
+def test_a_limit_that_nobody_published(graph, loihi1, name):
+    message = (
+        f"target 'loihi1' has null for limits.{name}; a network cannot be placed "
+        "without it"
+    )
+    with pytest.raises(PlacementError, match=f"^{re.escape(message)}$"):
+        place(graph, with_limits(loihi1, **{name: None}))

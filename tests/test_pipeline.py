@@ -1,0 +1,209 @@
+"""The whole way on a few digits: what the report says is what was run."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from nengo_hybrid import datasets, pipeline
+from nengo_hybrid.datasets import Dataset, Split
+from nengo_hybrid.exceptions import DataError, TargetError
+from nengo_hybrid.metrics import activity_bits
+from nengo_hybrid.recipe import Recipe
+from nengo_hybrid.report import load_json
+from nengo_hybrid.report.schema import check_report
+
+N_STEPS, N_TEST, CHIP_STEPS, READOUT_STEPS = 16, 12, 3, 4
+
+
+def few_digits(seed):
+    """Return the first 16 pixels of a few digits."""
+    data = datasets.digits(seed)
+
+    def cut(split, n):
+        return Split(split.x[:n, :N_STEPS], split.y[:n])
+
+    parts = cut(data.train, 60), cut(data.validation, 20), cut(data.test, N_TEST)
+    return Dataset("few", *parts, n_classes=10)
+
+
+def tiny_recipe(**changes):
+    fields = {
+        "name": "tiny",
+        "dataset": "digits",
+        "network": {
+            "order": 8,
+            "theta_steps": N_STEPS,
+            "n_hidden": 16,
+            "readout_steps": READOUT_STEPS,
+        },
+        "training": {"epochs": 1, "minibatch_size": 20},
+        "smoothing": {"start": 8},
+        "deployment": {"target": "loihi1", "chip_steps": CHIP_STEPS},
+        "compare": ("cortex-m4",),
+    }
+    return Recipe(**{**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Let the name "digits" stand for a few of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(pipeline.DATASETS, "digits", few_digits)
+        yield
+
+
+@pytest.fixture(scope="module")
+def ran(few):
+    """Run the tiny recipe once; return its report, the deployed, trace and progress."""
+    seen = {"progress": []}
+    run_deployed = pipeline.run_deployed
+
+    def spy(deployed, *args, **kwargs):
+        seen["deployed"] = deployed
+        seen["trace"] = run_deployed(deployed, *args, **kwargs)
+        return seen["trace"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "run_deployed", spy)
+        seen["report"] = pipeline.run_recipe(
+            tiny_recipe(),
+            progress=False,
+            on_sample=lambda *row: seen["progress"].append(row),
+        )
+    return seen
+
+
+def test_report_has_every_key_of_the_schema(ran):
+    report = ran["report"]
+    plain = check_report(report)
+    assert plain["schema"] == 1
+    assert plain["recipe"] == "tiny"
+    assert (plain["target"], plain["backend"]) == ("loihi1", "nengo-loihi")
+    assert (plain["seed"], plain["stamp"]) == (0, "emulated, not measured")
+    assert plain["data_sha256"] == few_digits(0).sha256
+    assert plain["versions"]["numpy"] == np.__version__
+    assert [row["target"] for row in plain["compare"]][-1] == "cortex-m4"
+    json.dumps(plain, allow_nan=False)
+
+
+def test_report_can_be_written_and_read(ran, tmp_path):
+    paths = pipeline.write_report(ran["report"], tmp_path)
+    assert [path.name for path in paths] == ["report.json", "report.html"]
+    assert load_json(paths[0]) == check_report(ran["report"])
+    assert "tiny" in paths[1].read_text(encoding="utf-8")
+
+
+def test_counts_are_those_of_the_trace(ran):
+    trace, counts = ran["trace"], ran["report"]["counts"]
+    n_steps = N_STEPS * CHIP_STEPS + 2
+    assert (trace.n_samples, trace.n_steps) == (N_TEST, n_steps)
+    assert trace.n_input_steps == N_STEPS
+    assert counts["n_steps"] == n_steps
+    on_chip = [p for p in trace.populations.values() if p.on_chip]
+    n_spikes = sum(int(p.spikes.sum()) for p in on_chip)
+    assert n_spikes > 0
+    assert counts["spikes"] == n_spikes / N_TEST
+    # 16 hidden and 10 output neurons, each updated once a step.
+    updates = counts["neuron_updates_active"] + counts["neuron_updates_inactive"]
+    assert updates == pytest.approx(26 * n_steps)
+    # Every spike of the memory goes into 16 synapses, every hidden one into 10.
+    injected = trace.populations["lmu.readout"].spikes
+    hidden = trace.populations["lmu.hidden"].spikes
+    n_injected = int(np.abs(injected.astype(int)).sum())
+    wanted = 16 * n_injected + 10 * int(hidden.sum())
+    assert counts["synaptic_ops"] == pytest.approx(wanted / N_TEST)
+    assert counts["host_messages"] == pytest.approx(n_injected / N_TEST)
+
+
+def test_accuracy_is_that_of_the_trace(ran):
+    report, trace = ran["report"], ran["trace"]
+    last = trace.output_spikes[:, -READOUT_STEPS * CHIP_STEPS :]
+    answers = np.argmax(last.sum(axis=1), axis=1)
+    labels = few_digits(0).test.y
+    assert report["accuracy"]["deployed"] == np.mean(answers == labels)
+    assert report["accuracy"]["n_test"] == N_TEST
+    confusion = np.asarray(report["confusion"])
+    assert confusion.shape == (10, 10)
+    for row, column in np.ndindex(10, 10):
+        wanted = np.sum((labels == row) & (answers == column))
+        assert confusion[row, column] == wanted
+
+
+def test_activity_is_that_of_the_network_in_floats(ran):
+    graph, test = ran["deployed"].graph, few_digits(0).test
+    counts = pipeline.run_graph(graph, test.x, seed=0)
+    wanted = {name: activity_bits(array) for name, array in counts.items()}
+    assert ran["report"]["activity"] == wanted
+    assert set(wanted) == {"lmu.readout", "lmu.hidden", "output"}
+
+
+def test_resources_are_those_of_the_placement(ran):
+    placement, resources = ran["deployed"].placement, ran["report"]["resources"]
+    assert (resources["chips"], resources["cores"]) == (1, 2)
+    assert resources["compartments"] == 16 + 10
+    # Two lines for each of the 8 coefficients, and 16 hidden neurons.
+    assert resources["input_axons"] == 2 * 8 + 16
+    assert resources["output_axons"] == 16
+    assert resources["worst_core"] == placement.worst_core()
+    hosts = {row["name"]: row["n_neurons"] for row in ran["report"]["host"]}
+    assert hosts["lmu.readout"] == hosts["lmu.state"] == 8
+    assert all(row["reason"] for row in ran["report"]["host"])
+
+
+def test_raster_is_one_sample_of_the_trace(ran):
+    trace = ran["trace"]
+    for name, raster in ran["report"]["raster"].items():
+        spikes = trace.populations[name].spikes[0] != 0
+        drawn = np.zeros_like(spikes)
+        drawn[raster["times"], raster["neurons"]] = True
+        assert np.array_equal(drawn, spikes)
+        assert raster["n_neurons"] == spikes.shape[1]
+
+
+def test_history_has_a_row_an_epoch_under_the_reports_names(ran):
+    history = ran["report"]["history"]
+    assert history["epoch"] == [0]
+    assert set(history) == {"epoch", "loss", "val_loss", "val_accuracy", "omega"}
+
+
+def test_progress_is_told_after_every_sample(ran):
+    assert ran["progress"] == [(n, N_TEST) for n in range(1, N_TEST + 1)]
+
+
+def test_same_seed_gives_the_same_report(ran):
+    again = pipeline.run_recipe(tiny_recipe(), progress=False)
+    assert check_report(again) == check_report(ran["report"])
+
+
+def test_another_seed_gives_another_network(ran):
+    other = pipeline.run_recipe(tiny_recipe(), seed=1, progress=False)
+    assert other["seed"] == 1
+    assert other["history"]["loss"] != ran["report"]["history"]["loss"]
+
+
+def no_training(*args, **kwargs):
+    raise AssertionError("training was started")
+
+
+def test_unknown_targets_are_found_before_training(monkeypatch):
+    monkeypatch.setattr(pipeline, "train", no_training)
+    with pytest.raises(TargetError, match="^target 'abacus' is unknown"):
+        pipeline.run_recipe(tiny_recipe(compare=("abacus",)))
+    deployment = {"target": "cortex-m4", "chip_steps": 4}
+    with pytest.raises(TargetError, match="^target 'cortex-m4' is a processor"):
+        pipeline.run_recipe(tiny_recipe(deployment=deployment))
+
+
+def test_unknown_data_set_is_found_before_training(monkeypatch):
+    monkeypatch.setattr(pipeline, "train", no_training)
+    message = "recipe tiny needs a dataset of digits, mnist, got 'letters'"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        pipeline.run_recipe(tiny_recipe(dataset="letters"))
+
+
+def test_versions_are_those_of_the_packages():
+    found = pipeline.versions()
+    assert set(found) <= {"python", "nengo-hybrid", *pipeline.PACKAGES}
+    assert {"python", "nengo-hybrid", "nengo", "numpy"} <= set(found)
