@@ -364,7 +364,7 @@ def test_weights_beyond_the_exponent_are_refused():
 def test_weights_of_zero_are_synapses_too():
     graph = graph_of(
         hybrid("r", 2, "Identity"),
-        hybrid("out", 3, bias=0.5),
+        hybrid("out", 3, omega=2.0, bias=0.5),
         projections=(project("r", "out", np.zeros((3, 2))),),
     )
     quantized = to_loihi(graph)
@@ -372,7 +372,8 @@ def test_weights_of_zero_are_synapses_too():
     (synapses,) = quantized.blocks[0].synapses
     assert [w.size for w in synapses.weights] == [3, 3, 3, 3]
     ratio = quantized.blocks[0].bias / quantized.blocks[0].vth
-    assert np.allclose(ratio, 0.5 / 4, rtol=0.01)
+    # omega times the bias, over the 4 steps of the chip.
+    assert np.allclose(ratio, 2 * 0.5 / 4, rtol=0.01)
 
 
 # A population of 1300, too large for a core, between two small ones. Neuron i of the
