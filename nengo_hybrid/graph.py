@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nengo_hybrid.exceptions import BuildError
+from nengo_hybrid.exceptions import BuildError, ShapeError
 
 
 def digest(value):
@@ -75,6 +75,10 @@ class Population:
     @property
     def is_hybrid(self):
         return self.omega is not None
+
+    @property
+    def has_neurons(self):
+        return self.activation not in ("input", "linear")
 
 
 @dataclass(frozen=True)
@@ -234,6 +238,64 @@ class QuantizedGraph:
     blocks: tuple
     output: str
     errors: dict
+
+    @property
+    def n_compartments(self):
+        return sum(block.n_compartments for block in self.blocks)
+
+    @property
+    def block_starts(self):
+        """Index of each block's first compartment, counting over all blocks."""
+        return np.cumsum([0] + [block.n_compartments for block in self.blocks])[:-1]
+
+    def inject(self, host_counts):
+        """
+        Turn what the host computed into spikes on the lines of every input.
+
+        Parameters
+        ----------
+        host_counts : dict of str to (n_samples, n_steps, n_neurons) int array
+            Spike counts of every injected population.
+
+        Returns
+        -------
+        dict of str to (n_samples, n_steps, n_lines) int16 array
+            See `injected`; of one length for all inputs.
+
+        Raises
+        ------
+        ShapeError
+            If an injected population is missing, of another size, or not of whole
+            numbers, or has negative counts where there are no lines for them.
+        """
+        for lines in self.inputs:
+            self._check_counts(lines, host_counts.get(lines.name))
+        lengths = {host_counts[lines.name].shape[:2] for lines in self.inputs}
+        if len(lengths) != 1:
+            raise ShapeError(
+                f"injected populations need counts of one length, got {sorted(lengths)}"
+            )
+        return {i.name: self.injected(i.name, host_counts[i.name]) for i in self.inputs}
+
+    def _check_counts(self, lines, counts):
+        who = f"injected population {lines.name!r}"
+        n_neurons = self.host.population(lines.population).n_neurons
+        if counts is None or counts.ndim != 3 or counts.shape[2] != n_neurons:
+            got = None if counts is None else counts.shape
+            raise ShapeError(
+                f"{who} needs counts of shape (n_samples, n_steps, {n_neurons}), got "
+                f"{got}"
+            )
+        if not np.issubdtype(counts.dtype, np.integer):
+            raise ShapeError(
+                f"{who} needs counts in whole numbers, got {counts.dtype}; run the "
+                "host's part without rates=True"
+            )
+        if lines.n_lines == n_neurons and np.any(counts < 0):
+            raise ShapeError(
+                f"{who} has one line a neuron, for counts of at least 0, got "
+                f"{counts.min()}"
+            )
 
     def injected(self, name, counts):
         """

@@ -8,9 +8,9 @@ from nengo_loihi.block import Axon, LoihiBlock, Synapse
 from nengo_loihi.emulator import EmulatorInterface
 from nengo_loihi.inputs import SpikeInput as LoihiSpikeInput
 
-from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.graph import digest
-from nengo_hybrid.trace import PopulationTrace, Trace
+from nengo_hybrid.exceptions import EmulateError
+from nengo_hybrid.placement import check_placement
+from nengo_hybrid.trace import make_trace
 
 
 def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=None):
@@ -45,73 +45,24 @@ def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=Non
     EmulateError
         If a value overflows the chip's registers.
     """
-    n_samples, n_input_steps = _check_counts(graph, host_counts)
-    if len(placement.blocks) != len(graph.blocks):
-        raise ShapeError(
-            f"the placement has {len(placement.blocks)} blocks, the graph has "
-            f"{len(graph.blocks)}; place this graph first"
-        )
-    lines = {i.name: graph.injected(i.name, host_counts[i.name]) for i in graph.inputs}
-    n_steps = n_input_steps * graph.chip_steps + graph.latency_steps
-    record = _Record(graph, n_samples, n_steps)
-    for sample in range(n_samples):
-        _run_sample(graph, lines, sample, seed, record)
+    lines = graph.inject(host_counts)
+    check_placement(graph, placement)
+    shape = next(iter(lines.values())).shape[:2]
+    spikes = np.zeros((*shape, graph.n_compartments), dtype=np.int8)
+    active = np.zeros((*shape, len(graph.blocks)), dtype=np.int32)
+    for sample in range(shape[0]):
+        _run_sample(graph, lines, sample, seed, spikes[sample], active[sample])
         if progress is not None:
-            progress(sample + 1, n_samples)
-    populations = _host_traces(graph, lines) | record.traces()
-    return Trace(
+            progress(sample + 1, shape[0])
+    return make_trace(
+        graph,
+        lines,
+        spikes,
+        active,
         backend="nengo-loihi",
-        target=graph.target,
         target_sha256=target_sha256,
-        graph_sha256=digest(graph),
         seed=seed,
-        n_samples=n_samples,
-        n_steps=n_steps,
-        n_input_steps=n_input_steps,
-        output=graph.output,
-        populations=populations,
-        host_macs_per_step=sum(
-            int(np.count_nonzero(p.weights)) for p in graph.host.projections
-        ),
-        host_updates_per_step=sum(
-            p.n_neurons
-            for p in graph.host.populations
-            if p.activation not in ("input", "linear")
-        ),
     )
-
-
-def _check_counts(graph, host_counts):
-    shapes = set()
-    for lines in graph.inputs:
-        counts = host_counts.get(lines.name)
-        n_neurons = graph.host.population(lines.population).n_neurons
-        if counts is None or counts.ndim != 3 or counts.shape[2] != n_neurons:
-            got = None if counts is None else counts.shape
-            raise ShapeError(
-                f"injected population {lines.name!r} needs counts of shape (n_samples, "
-                f"n_steps, {n_neurons}), got {got}"
-            )
-        _check_values(lines, counts, n_neurons)
-        shapes.add(counts.shape[:2])
-    if len(shapes) != 1:
-        raise ShapeError(
-            f"injected populations need counts of one length, got {sorted(shapes)}"
-        )
-    return shapes.pop()
-
-
-def _check_values(lines, counts, n_neurons):
-    if not np.issubdtype(counts.dtype, np.integer):
-        raise ShapeError(
-            f"injected population {lines.name!r} needs counts in whole numbers, got "
-            f"{counts.dtype}; run the host's part without rates=True"
-        )
-    if lines.n_lines == n_neurons and np.any(counts < 0):
-        raise ShapeError(
-            f"injected population {lines.name!r} has one line a neuron, for counts of "
-            f"at least 0, got {counts.min()}"
-        )
 
 
 class _StrictEmulator(EmulatorInterface):
@@ -120,59 +71,17 @@ class _StrictEmulator(EmulatorInterface):
     strict = True
 
 
-class _Record:
-    """Spikes and updates of each population, filled as samples run."""
-
-    def __init__(self, graph, n_samples, n_steps):
-        self.blocks = graph.blocks
-        sizes = {}
-        for block in graph.blocks:
-            sizes[block.population] = sizes.get(block.population, 0) + len(
-                block.neurons
-            )
-        self.spikes = {
-            name: np.zeros((n_samples, n_steps, size), dtype=np.int8)
-            for name, size in sizes.items()
-        }
-        self.active = {
-            name: np.zeros((n_samples, n_steps), dtype=np.int64) for name in sizes
-        }
-        self.sizes = sizes
-
-    def note(self, sample, step, state):
-        """Read the emulator's compartments after a step."""
-        active = (state.current != 0) | (state.voltage != 0) | state.spiked
-        start = 0
-        for block in self.blocks:
-            stop = start + block.n_compartments
-            spikes = self.spikes[block.population]
-            spikes[sample, step, block.neurons] = state.spiked[start:stop]
-            n_active = np.count_nonzero(active[start:stop])
-            self.active[block.population][sample, step] += n_active
-            start = stop
-
-    def traces(self):
-        """Return a `PopulationTrace` by population."""
-        return {
-            name: PopulationTrace(
-                on_chip=True,
-                spikes=self.spikes[name],
-                updates_active=self.active[name],
-                updates_inactive=size - self.active[name],
-            )
-            for name, size in self.sizes.items()
-        }
-
-
-def _run_sample(graph, lines, sample, seed, record):
+def _run_sample(graph, lines, sample, seed, spikes, active):
+    """Run one sample; fill ``spikes`` and ``active``, (n_steps, ...)."""
     model, inputs = _to_nengo_loihi(graph)
     for name, line_input in inputs.items():
         for step, counts in enumerate(lines[name][sample]):
             if counts.any():
                 spiking = np.repeat(np.arange(len(counts)), counts)
                 line_input.add_spikes(step + 1, spiking)
+    starts = graph.block_starts
     with _StrictEmulator(model, seed=seed) as emulator:
-        for step in range(record.spikes[graph.output].shape[1]):
+        for step in range(len(spikes)):
             try:
                 emulator.step()
             except SimulationError as error:
@@ -180,7 +89,10 @@ def _run_sample(graph, lines, sample, seed, record):
                     f"{error} at sample {sample}, step {step}: too many spikes came at "
                     "once; raise chip_steps, or lower omega of the layer before"
                 ) from error
-            record.note(sample, step, emulator.compartment)
+            state = emulator.compartment
+            busy = (state.current != 0) | (state.voltage != 0) | state.spiked
+            spikes[step] = state.spiked
+            active[step] = np.add.reduceat(busy, starts, dtype=np.int32)
 
 
 def _to_nengo_loihi(graph):
@@ -219,16 +131,3 @@ def _add_axons(source, groups, blocks):
         axon.target = blocks[group.target_block].synapses[group.target_synapses]
         axon.set_compartment_axon_map(group.axon_of_neuron, group.atom_of_neuron)
         source.add_axon(axon)
-
-
-def _host_traces(graph, lines):
-    """Return what was injected, per neuron with its sign, over the chip's steps."""
-    traces = {}
-    for line_input in graph.inputs:
-        spikes = lines[line_input.name].astype(np.int32)
-        n_neurons = graph.host.population(line_input.population).n_neurons
-        if line_input.n_lines == 2 * n_neurons:
-            spikes = spikes[..., :n_neurons] - spikes[..., n_neurons:]
-        none = np.zeros(spikes.shape[:2], dtype=np.int64)
-        traces[line_input.population] = PopulationTrace(False, spikes, none, none)
-    return traces

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nengo_hybrid import datasets, hardware, report
+from nengo_hybrid import datasets, emulate, hardware, report
 from nengo_hybrid.emulate import run_graph
 from nengo_hybrid.estimate import count_dense, estimate
-from nengo_hybrid.exceptions import DataError
+from nengo_hybrid.exceptions import DataError, EmulateError
 from nengo_hybrid.lower import to_graph, to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.metrics import accuracy, activity_bits, classify
@@ -20,6 +20,7 @@ from nengo_hybrid.train import Smoothing, train
 
 DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
 PACKAGES = ("nengo", "nengo-dl", "nengo-loihi", "numpy", "tensorflow", "tf-keras")
+BACKENDS = {"emulator": emulate.run, "nengo-loihi": hardware.run}
 STAMP = "emulated, not measured"
 RASTER_POPULATIONS = 4
 
@@ -84,18 +85,39 @@ def deploy(trained, target, *, chip_steps=4):
     return Deployed(graph, quantized, place(quantized, target), target)
 
 
-def run_deployed(deployed, x, *, seed=0, progress=None):
+def run_deployed(deployed, x, *, backend="emulator", seed=0, progress=None):
     """
-    Run the host's part in floats and the chip's part on NengoLoihi's emulator.
+    Run the host's part in floats, and the chip's part on a backend.
+
+    Parameters
+    ----------
+    deployed : Deployed
+    x : (n_samples, n_steps, size_in) array
+    backend : str
+        "emulator" is our own, compiled and in parallel over the samples;
+        "nengo-loihi" is NengoLoihi's, which gives the same spikes.
+    seed : int
+        Of the host's initial voltages.
+    progress : callable, optional
+        Called as ``progress(n_done, n_samples)`` after every sample.
 
     Returns
     -------
     Trace
+
+    Raises
+    ------
+    EmulateError
+        If the backend is unknown, or the run fails.
     """
+    if backend not in BACKENDS:
+        raise EmulateError(
+            f"run_deployed knows the backends {', '.join(BACKENDS)}; got {backend!r}"
+        )
     quantized = deployed.quantized
     injected = [lines.population for lines in quantized.inputs]
     host_counts = run_graph(quantized.host, x, seed=seed, record=injected)
-    return hardware.run(
+    return BACKENDS[backend](
         quantized,
         deployed.placement,
         host_counts,

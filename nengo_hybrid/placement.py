@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nengo_hybrid.exceptions import ShapeError
+
 
 @dataclass(frozen=True)
 class Utilization:
@@ -80,3 +82,19 @@ class Placement:
         """Return the largest used / limit over the cores, by limit."""
         fractions = [block.utilization.fractions() for block in self.blocks]
         return {name: max(f[name] for f in fractions) for name in fractions[0]}
+
+
+def check_placement(graph, placement):
+    """
+    Check that a placement is of this graph.
+
+    Raises
+    ------
+    ShapeError
+        If it has another number of blocks.
+    """
+    if len(placement.blocks) != len(graph.blocks):
+        raise ShapeError(
+            f"the placement has {len(placement.blocks)} blocks, the graph has "
+            f"{len(graph.blocks)}; place this graph first"
+        )

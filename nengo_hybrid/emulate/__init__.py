@@ -1,5 +1,6 @@
-"""Running graphs: for now the host's part, in floats."""
+"""Running graphs: the host's part in floats, the chip's part in integers."""
 
+from nengo_hybrid.emulate.chip import run
 from nengo_hybrid.emulate.host import run_graph
 
-__all__ = ["run_graph"]
+__all__ = ["run", "run_graph"]

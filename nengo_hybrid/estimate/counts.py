@@ -204,11 +204,7 @@ def count_dense(graph, n_steps):
     if n_steps < 1:
         raise EstimateError(f"count_dense got {n_steps} steps; needed at least 1")
     macs = sum(int(np.count_nonzero(p.weights)) for p in graph.projections)
-    updates = sum(
-        p.n_neurons
-        for p in graph.populations
-        if p.activation not in ("input", "linear")
-    )
+    updates = sum(p.n_neurons for p in graph.populations if p.has_neurons)
     return DenseCounts(macs=macs * n_steps, updates=updates * n_steps)
 
 
