@@ -110,7 +110,7 @@ def bits_entropy(counts):
 
 def significant_bits(counts):
     """
-    Return the shift-and-adds that each weight needs per step: popcount of |k|.
+    Return the shift-and-adds that each weight needs per step: popcount of ``abs(k)``.
 
     The mean over samples, steps and neurons.
 
