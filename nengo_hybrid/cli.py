@@ -12,7 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from nengo_hybrid.exceptions import BundleError, EmulateError, HybridError
+from nengo_hybrid.exceptions import (
+    BundleError,
+    DivergenceError,
+    EmulateError,
+    HybridError,
+)
 from nengo_hybrid.version import version
 
 FAILED, WRONG_INPUT = 1, 2
@@ -28,7 +33,8 @@ class Commands(click.Group):
             if context.params.get("debug"):
                 raise
             click.echo(f"nengo-hybrid: {type(error).__name__}: {error}", err=True)
-            sys.exit(FAILED if isinstance(error, EmulateError) else WRONG_INPUT)
+            failed = isinstance(error, (DivergenceError, EmulateError))
+            sys.exit(FAILED if failed else WRONG_INPUT)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,10 @@ class TrainError(HybridError):
     """Training cannot start, or had to stop."""
 
 
+class DivergenceError(TrainError):
+    """A training that had started lost its loss: it is no longer finite."""
+
+
 class LowerError(HybridError):
     """A network holds something that cannot be lowered to a graph."""
 

@@ -85,8 +85,9 @@ def with_parameters(network, parameters):
         Left as it is.
     parameters : dict of str to array
         ``"<connection>.weights"`` of the shape of its transform, or
-        (size_out, n_neurons) if an ensemble is decoded; ``"<ensemble>.bias"`` of
-        shape (n_neurons,); and ``"<ensemble>.omega"``.
+        (size_out, n_neurons) if an ensemble is decoded; ``"<ensemble>.gain"`` and
+        ``".bias"`` of shape (n_neurons,), ``".encoders"`` of shape (n_neurons,
+        dimensions), and ``".omega"``.
 
     Returns
     -------
@@ -138,9 +139,19 @@ def _set_bias(ensemble, value, key):
     if ensemble.gain is None:
         raise BuildError(
             f"parameter {key!r} is for ensembles with gains of their own, since Nengo "
-            "takes both or none; give the ensemble a gain when it is built"
+            "takes both or none; give its gain, too, before the bias"
         )
     ensemble.bias = value
+
+
+def _set_gain(ensemble, value, key):
+    _check_shape(key, value, (ensemble.n_neurons,))
+    ensemble.gain = value
+
+
+def _set_encoders(ensemble, value, key):
+    _check_shape(key, value, (ensemble.n_neurons, ensemble.dimensions))
+    ensemble.encoders, ensemble.normalize_encoders = value, False
 
 
 def _set_omega(ensemble, value, key):
@@ -160,6 +171,8 @@ def _check_shape(key, value, needed):
 
 _SETTERS = {
     "weights": (nengo.Connection, _set_weights),
+    "gain": (nengo.Ensemble, _set_gain),
     "bias": (nengo.Ensemble, _set_bias),
+    "encoders": (nengo.Ensemble, _set_encoders),
     "omega": (nengo.Ensemble, _set_omega),
 }

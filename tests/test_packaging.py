@@ -54,7 +54,7 @@ def test_wheel_holds_every_file_of_the_package(wheel):
     files = {
         path.relative_to(PRODUCT.parent).as_posix()
         for path in PRODUCT.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert {
         "nengo_hybrid/cli.py",

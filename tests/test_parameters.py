@@ -255,7 +255,7 @@ def test_bias_needs_an_ensemble_with_gains():
         nengo.Ensemble(3, 1, label="ens")
     message = (
         "parameter 'ens.bias' is for ensembles with gains of their own, since Nengo "
-        "takes both or none; give the ensemble a gain when it is built"
+        "takes both or none; give its gain, too, before the bias"
     )
     with pytest.raises(BuildError, match=exactly(message)):
         with_parameters(net, {"ens.bias": np.zeros(3)})

@@ -80,11 +80,19 @@ def train(
     ShapeError
         If the data do not fit the network.
     TrainError
-        If a setting is out of range, or the loss is no longer finite.
+        If a setting is out of range.
+    DivergenceError
+        If the loss is no longer finite.
     """
     _check_settings(data, epochs, minibatch_size, learning_rate, readout_steps)
     session = _Session(
-        network, data, smoothing, rate_limits or {}, readout_steps, minibatch_size
+        network,
+        data,
+        smoothing,
+        rate_limits or {},
+        readout_steps,
+        minibatch_size,
+        seed,
     )
     with session.simulate(dt, unroll_simulation, seed) as sim:
         n_batches = len(data.train) // minibatch_size
@@ -97,7 +105,7 @@ def train(
         )
         best = session.fit(sim, epochs, np.random.RandomState(seed), progress)
     return Trained(
-        network=with_parameters(network, best.parameters),
+        network=with_parameters(session.untrained, best.parameters),
         parameters=best.parameters,
         history=session.history,
         best_epoch=best.epoch,
@@ -142,9 +150,12 @@ class _Session:
     """One training: a copy of the network with the probes that training needs."""
 
     def __init__(
-        self, network, data, smoothing, rate_limits, readout_steps, minibatch_size
+        self, network, data, smoothing, rate_limits, readout_steps, minibatch_size, seed
     ):
         self.network = copy_network(network)
+        if self.network.seed is None:
+            self.network.seed = seed
+        self.untrained = copy_network(self.network)
         self.data, self.smoothing = data, smoothing
         self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
         self.input, self.probe = _find_ends(self.network, data)
@@ -248,24 +259,37 @@ class _Session:
 
     def _read(self, sim, annealing):
         """Read the values that training changed."""
-        wanted = []
+        parameters = {}
         for obj, name in object_names(self.network).items():
             if isinstance(obj, nengo.Connection):
-                signal, what = sim.model.sig[obj]["weights"], "weights"
+                signal = sim.model.sig[obj]["weights"]
+                if signal is not None and signal.trainable:
+                    (values,) = sim.data.get_params((obj, "weights"))
+                    parameters[f"{name}.weights"] = values
             elif isinstance(obj, nengo.Ensemble):
-                signal, what = sim.model.sig[obj.neurons]["bias"], "bias"
-            else:
-                continue
-            if signal is not None and signal.trainable:
-                wanted.append((f"{name}.{what}", obj, what))
-        values = sim.data.get_params(*((obj, what) for _, obj, what in wanted))
-        parameters = {
-            key: np.asarray(value, dtype=np.float32)
-            for (key, _, _), value in zip(wanted, values, strict=True)
-        }
+                values = sim.get_nengo_params(obj)
+                for key in self._trained_keys(sim, obj):
+                    parameters[f"{name}.{key}"] = values[key]
+        parameters = {k: np.asarray(v, np.float32) for k, v in parameters.items()}
         for name, ensemble in self.hybrid.items():
             parameters[f"{name}.omega"] = np.float32(annealing.omega(ensemble, 1.0))
         return parameters
+
+    def _trained_keys(self, sim, ensemble):
+        """
+        Name what training may have changed in an ensemble.
+
+        Nengo takes gain and bias together; encoders matter only where something
+        comes in through them.
+        """
+        keys = ()
+        if sim.model.sig[ensemble.neurons]["bias"].trainable:
+            is_given = isinstance(ensemble.gain, np.ndarray)
+            keys = ("bias",) if is_given else ("gain", "bias")
+        is_encoded = any(c.post_obj is ensemble for c in self.network.all_connections)
+        if is_encoded and sim.model.sig[ensemble]["encoders"].trainable:
+            keys = ("gain", "bias", "encoders")
+        return keys
 
 
 def _find_ends(network, data):

@@ -12,14 +12,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nengo_hybrid.exceptions import TrainError
+from nengo_hybrid.exceptions import DivergenceError
 
 
 class EpochProgress(tf.keras.callbacks.Callback):
     """
     Show epoch, loss, accuracy and the time left, on standard error.
 
-    Raises `TrainError` when a minibatch has a loss that is not finite.
+    Raises `DivergenceError` when a minibatch has a loss that is not finite.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class EpochProgress(tf.keras.callbacks.Callback):
         """Advance by one minibatch."""
         loss = logs["loss"]
         if not math.isfinite(loss):
-            raise TrainError(
+            raise DivergenceError(
                 f"the loss is {loss} at epoch {self.epoch}, minibatch {batch}; "
                 "lower learning_rate"
             )

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from nengo_hybrid.datasets import Dataset, Split
-from nengo_hybrid.exceptions import BuildError, ShapeError, TrainError
+from nengo_hybrid.exceptions import (
+    BuildError,
+    DivergenceError,
+    ShapeError,
+    TrainError,
+)
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.neurons import HybridSpiking
 from nengo_hybrid.train import Smoothing, train
@@ -155,7 +160,7 @@ def test_rate_limits_lower_the_rates():
 
 def test_a_loss_that_is_not_finite_stops_training():
     data = make_data()
-    with pytest.raises(TrainError) as caught:
+    with pytest.raises(DivergenceError) as caught:
         train(make_network(data), data, **quick(learning_rate=1e30, epochs=3))
     message = str(caught.value)
     assert message.startswith("the loss is nan at epoch ")
@@ -224,3 +229,47 @@ def test_omega_of_the_users_neurons_is_left_alone(trained_on_levels):
     _, network, _ = trained_on_levels
     hidden = network.lmu.hidden.ensemble.neuron_type
     assert isinstance(hidden, HybridSpiking) and hidden.omega == 2
+
+
+def test_a_decoded_network_comes_back_as_it_was_trained():
+    # Encoders, gains, biases and decoders are all trained here, and the network has
+    # no seed: what comes back has to give what validation saw.
+    data = make_data(size_in=1)
+    with nengo.Network() as network:
+        x = nengo.Node(np.zeros(1))
+        neuron_type = HybridSpiking(nengo.RectifiedLinear(), omega=4)
+        pool = nengo.Ensemble(
+            20,
+            1,
+            neuron_type=neuron_type,
+            max_rates=nengo.dists.Uniform(0.5, 1),
+            label="pool",
+        )
+        answer = nengo.Ensemble(
+            2, 1, neuron_type=neuron_type, gain=np.ones(2), bias=np.zeros(2)
+        )
+        nengo.Connection(x, pool, synapse=None)
+        nengo.Connection(
+            pool,
+            answer.neurons,
+            function=lambda v: [v[0], 1 - v[0]],  # wrong, so that a loss is left
+            synapse=None,
+        )
+        nengo.Probe(answer.neurons)
+    trained = train(network, data, **quick(epochs=2, learning_rate=1e-3))
+    assert {"pool.gain", "pool.bias", "pool.encoders"} <= set(trained.parameters)
+    assert network.seed is None
+    copy = trained.network
+    (node,) = (n for n in copy.all_nodes if n.size_in == 0)
+    means = []
+    for sequence in data.validation.x:
+        node.output = lambda t, sequence=sequence: sequence[round(t) - 1]
+        with nengo.Simulator(copy, dt=1.0, progress_bar=False) as sim:
+            sim.run_steps(N_STEPS)
+        means.append(sim.data[copy.all_probes[0]][-4:].mean(axis=0))
+    logits = 10 * np.array(means)
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    loss = -np.mean(log_p[np.arange(len(means)), data.validation.y])
+    seen = trained.history["val_loss"][trained.best_epoch]
+    assert seen > 0.01
+    assert loss == pytest.approx(seen, rel=1e-3)
