@@ -46,6 +46,8 @@ format: environment
 	$(run)/ruff format .
 
 parity: environment
+	@$(run)/python -m pip install --quiet -c deploy/constraints/$(tag).txt \
+		-r tests/parity/requirements.txt
 	$(run)/python -m pytest -m parity $(PYTEST_ARGS)
 
 docs: environment

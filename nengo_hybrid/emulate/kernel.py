@@ -38,55 +38,63 @@ def run_sample(program, lines, spikes, active, fault):
         Set to kind, step, compartment and value of the first overflow; the run
         stops there.
     """
-    n_steps, n_lines = lines.shape
     n = program.vth.size
     arriving = np.zeros(n, np.int64)
     u, v = np.zeros(n, np.int64), np.zeros(n, np.int64)
     refractory = np.zeros(n, np.int32)
-    for step in range(n_steps):
+    for step in range(len(lines)):
         arriving[:] = 0
         if step > 0:
-            for line in range(n_lines):
-                if lines[step - 1, line]:
-                    _deliver(program, line, lines[step - 1, line], arriving)
-            for c in range(n):
-                if spikes[step - 1, c]:
-                    _deliver(program, n_lines + c, 1, arriving)
-        for c in range(n):
-            _update(program, c, step, arriving[c], u, v, refractory, spikes, fault)
-            if spikes[step, c] or u[c] != 0 or v[c] != 0:
-                active[step, program.block[c]] += 1
+            _deliver(program, lines[step - 1], 0, arriving)
+            _deliver(program, spikes[step - 1], lines.shape[1], arriving)
+        _update(program, arriving, u, v, refractory, spikes[step], active[step], fault)
         if fault[0] != NO_FAULT:
+            fault[1] = step
             return
 
 
+# Called once per step, not per spike or compartment: passing a program counts
+# references to all its arrays, which costs more than an update.
 @numba.njit(nogil=True, cache=True)
-def _deliver(program, source, count, arriving):
-    """Add a source's weights, ``count`` times, to what arrives."""
-    for s in range(program.first_segment[source], program.first_segment[source + 1]):
-        base = program.base[s]
-        for i in range(program.start[s], program.stop[s]):
-            arriving[base + program.targets[i]] += count * program.weights[i]
+def _deliver(program, counts, first_source, arriving):
+    """Add the weights behind every source that spikes to what arrives."""
+    for i in range(counts.size):
+        count = counts[i]
+        if count == 0:
+            continue
+        source = first_source + i
+        for s in range(
+            program.first_segment[source], program.first_segment[source + 1]
+        ):
+            base = program.base[s]
+            for j in range(program.start[s], program.stop[s]):
+                arriving[base + program.targets[j]] += count * program.weights[j]
 
 
 @numba.njit(nogil=True, cache=True)
-def _update(program, c, step, q, u, v, refractory, spikes, fault):
-    """Update one compartment."""
-    _check(q, INPUT_BITS, INPUT_FAULT, step, c, fault)
-    u[c] = _decay(u[c], 4095 - program.decay_u[c]) + q
-    _check(u[c], CURRENT_BITS, CURRENT_FAULT, step, c, fault)
-    driven = u[c] + program.bias[c]
-    _check(driven, CURRENT_BITS, BIAS_FAULT, step, c, fault)
-    voltage = _decay(v[c], 4096 - program.decay_v[c]) + driven
-    voltage = min(max(voltage, program.vmin[c]), program.vmax[c])
-    if refractory[c] > 0:
-        voltage = 0
-    if voltage > program.vth[c]:
-        spikes[step, c] = 1
-        voltage = 0
-        refractory[c] = program.refract_delay[c]
-    v[c] = voltage
-    refractory[c] = max(refractory[c] - 1, 0)
+def _update(program, arriving, u, v, refractory, spikes, active, fault):
+    """Update all compartments."""
+    for c in range(arriving.size):
+        current = _decay(u[c], 4095 - program.decay_u[c]) + arriving[c]
+        driven = current + program.bias[c]
+        voltage = _decay(v[c], 4096 - program.decay_v[c]) + driven
+        voltage = min(max(voltage, program.vmin[c]), program.vmax[c])
+        if refractory[c] > 0:
+            voltage = 0
+            refractory[c] -= 1
+        if voltage > program.vth[c]:
+            voltage = 0
+            spikes[c] = 1
+            refractory[c] = program.refract_delay[c] - 1
+        if spikes[c] or current != 0 or voltage != 0:
+            active[program.block[c]] += 1
+        u[c], v[c] = current, voltage
+        if _overflows(arriving[c], INPUT_BITS):
+            _note(fault, INPUT_FAULT, c, arriving[c])
+        elif _overflows(current, CURRENT_BITS):
+            _note(fault, CURRENT_FAULT, c, current)
+        elif _overflows(driven, CURRENT_BITS):
+            _note(fault, BIAS_FAULT, c, driven)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -96,8 +104,13 @@ def _decay(x, kept):
 
 
 @numba.njit(nogil=True, cache=True)
-def _check(value, bits, kind, step, c, fault):
-    """Note the first value that does not fit its register."""
-    limit = 1 << bits
-    if (value < -limit or value >= limit) and fault[0] == NO_FAULT:
-        fault[0], fault[1], fault[2], fault[3] = kind, step, c, value
+def _overflows(value, bits):
+    """Tell whether a value does not fit a register of some bits and a sign."""
+    return value < -(1 << bits) or value >= 1 << bits
+
+
+@numba.njit(nogil=True, cache=True)
+def _note(fault, kind, compartment, value):
+    """Keep the first fault."""
+    if fault[0] == NO_FAULT:
+        fault[0], fault[2], fault[3] = kind, compartment, value
