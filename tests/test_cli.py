@@ -1,5 +1,6 @@
 """The command line: exit status, one line for an error, and nothing left behind."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -22,7 +23,10 @@ from nengo_hybrid.version import version
 def run(monkeypatch, tmp_path):
     """Return a function that runs the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return lambda *args: CliRunner().invoke(main, args)
+    # click keeps the two outputs apart by itself since 8.2, and has no setting then.
+    has_setting = "mix_stderr" in inspect.signature(CliRunner).parameters
+    settings = {"mix_stderr": False} if has_setting else {}
+    return lambda *args: CliRunner(**settings).invoke(main, args)
 
 
 @pytest.fixture
