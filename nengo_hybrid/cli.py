@@ -50,6 +50,21 @@ def quiet_imports():
         os.close(kept)
 
 
+@contextlib.contextmanager
+def emulation_bar(quiet):
+    """Give what draws the emulation's progress, or None if nothing is to be drawn."""
+    if quiet:
+        yield None
+        return
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("emulate the chip", total=None, visible=False)
+
+        def on_sample(n_done, n_samples):
+            bar.update(task, completed=n_done, total=n_samples, visible=True)
+
+        yield on_sample
+
+
 @click.group(cls=Commands)
 @click.version_option(version, prog_name="nengo-hybrid")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -85,12 +100,7 @@ def demo(out, recipe, target, seed, quiet):
     from nengo_hybrid.report import render_text
 
     started = time.monotonic()
-    with Progress(console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("emulate the chip", total=None, visible=False)
-
-        def on_sample(n_done, n_samples):
-            bar.update(task, completed=n_done, total=n_samples, visible=True)
-
+    with emulation_bar(quiet) as on_sample:
         content = pipeline.run_recipe(
             recipe, seed=seed, progress=not quiet, on_sample=on_sample
         )

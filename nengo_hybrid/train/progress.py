@@ -30,6 +30,7 @@ class EpochProgress(tf.keras.callbacks.Callback):
     def __init__(self, epochs, n_batches, *, enabled):
         super().__init__()
         self.epochs, self.epoch, self.status = epochs, 0, ""
+        self.enabled = enabled
         self.bar = Progress(
             TextColumn("[progress.description]{task.description}"),
             BarColumn(),
@@ -38,7 +39,6 @@ class EpochProgress(tf.keras.callbacks.Callback):
             TimeRemainingColumn(),
             TextColumn("{task.fields[status]}"),
             console=Console(stderr=True),
-            disable=not enabled,
         )
         self.task = self.bar.add_task(
             self._title(), total=epochs * n_batches, status=""
@@ -48,11 +48,13 @@ class EpochProgress(tf.keras.callbacks.Callback):
         return f"train, epoch {min(self.epoch + 1, self.epochs)}/{self.epochs}"
 
     def __enter__(self):
-        self.bar.start()
+        if self.enabled:
+            self.bar.start()
         return self
 
     def __exit__(self, *exc_info):
-        self.bar.stop()
+        if self.enabled:
+            self.bar.stop()
 
     def on_train_batch_end(self, batch, logs=None):
         """Advance by one minibatch."""
