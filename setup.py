@@ -39,6 +39,7 @@ setup(
         "numpy>=1.26",
         "scipy>=1.11",
         "numba>=0.59",
+        "psutil>=5.9",
         "scikit-learn>=1.4",
         "click>=8.1",
         "rich>=13",
@@ -46,5 +47,8 @@ setup(
         "matplotlib>=3.8",
     ],
     extras_require={"train": train, "tests": tests, "docs": docs, "nir": nir},
-    entry_points={"console_scripts": ["nengo-hybrid = nengo_hybrid.cli:main"]},
+    entry_points={
+        "console_scripts": ["nengo-hybrid = nengo_hybrid.cli:main"],
+        "nengo.backends": ["loihi-hybrid = nengo_hybrid:LoihiSimulator"],
+    },
 )

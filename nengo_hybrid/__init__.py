@@ -16,6 +16,7 @@ from nengo_hybrid.version import version as __version__  # noqa: E402
 HOMES = {
     "HybridSpiking": "nengo_hybrid.neurons",
     "Identity": "nengo_hybrid.neurons",
+    "LoihiSimulator": "nengo_hybrid.simulator",
     "deploy": "nengo_hybrid.pipeline",
     "load_target": "nengo_hybrid.targets",
     "run_deployed": "nengo_hybrid.pipeline",

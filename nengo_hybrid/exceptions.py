@@ -55,3 +55,18 @@ class EstimateError(HybridError, ValueError):
 
 class BundleError(HybridError, ValueError):
     """A bundle or report is missing, damaged, or cannot be written."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """
+    An interrupt (Ctrl-C) that came while something ran.
+
+    Attributes
+    ----------
+    trace : nengo_hybrid.trace.Trace
+        Of the samples that were done.
+    """
+
+    def __init__(self, trace):
+        super().__init__(f"interrupted after {trace.n_samples} samples")
+        self.trace = trace

@@ -6,6 +6,7 @@ return new ones and never edit them.
 """
 
 import dataclasses
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -120,6 +121,40 @@ class SpikingGraph:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """
+    How the weights of a `SynapseGroup` learn on the chip, by PES.
+
+    Attributes
+    ----------
+    rate_mantissa, rate_exponent : int
+        The learning rate is ``rate_mantissa * 2**rate_exponent``.
+    weight_exponent : int
+        A stored weight is a whole number times 2 to this power.
+    shift_bits : int
+        Lowest bits of a weight that are not stored.
+    trace_tau : int
+        Time constant of the presynaptic trace, in steps of the chip.
+    trace_increment : float
+        What a spike adds to the trace, in 128ths.
+    trace_epoch, weight_epoch : int
+        Steps of the chip between updates of the traces, and of the weights.
+    error_scale : float
+        Factor of an error before it is rounded and cut to -127 .. 127.
+    """
+
+    rate_mantissa: int
+    rate_exponent: int
+    weight_exponent: int
+    shift_bits: int
+    trace_tau: int
+    trace_increment: float
+    trace_epoch: int
+    weight_epoch: int
+    error_scale: float
+
+
+@dataclass(frozen=True)
 class SynapseGroup:
     """
     Stored synapses of one block: a list of weight rows, shared between axons.
@@ -136,18 +171,18 @@ class SynapseGroup:
     base_of_axon: np.ndarray
     memory_bits: int
     weight_exponent: int
+    learning: Learning | None = None
 
     @property
     def n_axons(self):
         return len(self.row_of_axon)
 
-    def synapses_per_axon(self, axons, atoms):
-        """Count the stored synapses behind each (axon, atom); 0 where unused."""
-        counts = np.zeros(len(axons), dtype=np.int64)
-        for i, (axon, atom) in enumerate(zip(axons, atoms, strict=True)):
-            if axon >= 0 and self.base_of_axon[axon] >= 0:
-                counts[i] = self.weights[self.row_of_axon[axon]][atom].size
-        return counts
+    def synapses_per_axon(self, axons):
+        """Count the synapses behind each axon, for any atom; 0 where unused."""
+        sizes = np.array([row.shape[1] for row in self.weights], dtype=np.int64)
+        axons = np.asarray(axons)
+        used = (axons >= 0) & (self.base_of_axon[axons] >= 0)
+        return np.where(used, sizes[self.row_of_axon[axons]], 0)
 
 
 @dataclass(frozen=True)
@@ -178,6 +213,41 @@ class SpikeInput:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """
+    Uniform noise of a block's compartments, drawn anew in every step.
+
+    With x drawn from -127 .. 127, a compartment that is ``enabled``, of shape
+    (n_compartments,), gets ``(x + 64 * offset) * 2**(exponent - 7)``, truncated
+    toward zero: on its voltage if ``at_membrane``, else on its current.
+    """
+
+    enabled: np.ndarray
+    exponent: int
+    offset: int
+    at_membrane: bool
+
+
+@dataclass(frozen=True)
+class Probe:
+    """
+    What is read from some compartments in every step.
+
+    Attributes
+    ----------
+    name : str
+    variable : str
+        "spiked", "voltage" or "current".
+    parts : tuple of (int, array)
+        Index of a block, and which of its compartments, in their order.
+    """
+
+    name: str
+    variable: str
+    parts: tuple
+
+
+@dataclass(frozen=True)
 class Block:
     """
     Compartments that share a core, with integer parameters (CUBA-LIF).
@@ -198,6 +268,7 @@ class Block:
     vmax: int
     synapses: tuple
     axons: tuple
+    noise: Noise | None = None
 
     @property
     def n_compartments(self):
@@ -227,6 +298,7 @@ class QuantizedGraph:
         Population whose spikes are the answer.
     errors : dict of str to float
         Largest weight error per population, relative to its largest weight.
+    probes : tuple of Probe
     """
 
     target: str
@@ -238,6 +310,21 @@ class QuantizedGraph:
     blocks: tuple
     output: str
     errors: dict
+    probes: tuple = ()
+
+    @functools.cached_property
+    def sha256(self):
+        """Digest of the whole graph; see `digest`."""
+        return digest(self)
+
+    @property
+    def n_lines(self):
+        return sum(lines.n_lines for lines in self.inputs)
+
+    @property
+    def learns(self):
+        """Whether any synapses change while it runs."""
+        return any(s.learning for block in self.blocks for s in block.synapses)
 
     @property
     def n_compartments(self):
@@ -247,6 +334,34 @@ class QuantizedGraph:
     def block_starts(self):
         """Index of each block's first compartment, counting over all blocks."""
         return np.cumsum([0] + [block.n_compartments for block in self.blocks])[:-1]
+
+    def fan_out(self, population):
+        """
+        Count the stored synapses behind each neuron of a population.
+
+        Returns
+        -------
+        (n_neurons,) int64 array
+            Synaptic operations that a spike causes; both signs of a neuron weigh
+            alike.
+        """
+        parts = [
+            (block.neurons, block.axons)
+            for block in self.blocks
+            if block.population == population
+        ]
+        for lines in self.inputs:
+            if lines.population == population:
+                n_neurons = self.host.population(population).n_neurons
+                neurons = np.arange(n_neurons)
+                parts.append((neurons, lines.axons))
+        total = np.zeros(sum(len(neurons) for neurons, _ in parts), dtype=np.int64)
+        for neurons, axons in parts:
+            for axon in axons:
+                group = self.blocks[axon.target_block].synapses[axon.target_synapses]
+                per_spike = group.synapses_per_axon(axon.axon_of_neuron)
+                total[neurons] += per_spike[: len(neurons)]
+        return total
 
     def inject(self, host_counts):
         """
@@ -268,6 +383,18 @@ class QuantizedGraph:
             If an injected population is missing, of another size, or not of whole
             numbers, or has negative counts where there are no lines for them.
         """
+        self.check_counts(host_counts)
+        return {i.name: self.injected(i.name, host_counts[i.name]) for i in self.inputs}
+
+    def check_counts(self, host_counts):
+        """
+        Check what the host computed; see `inject` for what is raised.
+
+        Returns
+        -------
+        tuple of int
+            Samples, and steps of the input.
+        """
         for lines in self.inputs:
             self._check_counts(lines, host_counts.get(lines.name))
         lengths = {host_counts[lines.name].shape[:2] for lines in self.inputs}
@@ -275,7 +402,11 @@ class QuantizedGraph:
             raise ShapeError(
                 f"injected populations need counts of one length, got {sorted(lengths)}"
             )
-        return {i.name: self.injected(i.name, host_counts[i.name]) for i in self.inputs}
+        return lengths.pop()
+
+    def chip_time_steps(self, n_input_steps):
+        """Return the time steps that the chip takes for some steps of the input."""
+        return n_input_steps * self.chip_steps + self.latency_steps
 
     def _check_counts(self, lines, counts):
         who = f"injected population {lines.name!r}"

@@ -10,7 +10,7 @@ from nengo_loihi.inputs import SpikeInput as LoihiSpikeInput
 
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.placement import check_placement
-from nengo_hybrid.trace import make_trace
+from nengo_hybrid.trace import make_trace, signed_spikes
 
 
 def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=None):
@@ -56,7 +56,7 @@ def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=Non
             progress(sample + 1, shape[0])
     return make_trace(
         graph,
-        lines,
+        signed_spikes(graph, lines),
         spikes,
         active,
         backend="nengo-loihi",

@@ -138,5 +138,5 @@ def _host_route(graph, lines, group):
 def _fan_out(graph, group):
     """Count messages and synaptic operations per spike of each source neuron."""
     synapses = graph.blocks[group.target_block].synapses[group.target_synapses]
-    per_spike = synapses.synapses_per_axon(group.axon_of_neuron, group.atom_of_neuron)
+    per_spike = synapses.synapses_per_axon(group.axon_of_neuron)
     return (group.axon_of_neuron >= 0).astype(np.int64), per_spike

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nengo_hybrid.graph import digest
-
 
 @dataclass(frozen=True)
 class PopulationTrace:
@@ -16,17 +14,25 @@ class PopulationTrace:
     ----------
     on_chip : bool
         Whether it ran on the chip (or its emulator) or on the host.
-    spikes : (n_samples, n_steps, n_neurons) int array
+    spikes : (n_samples, n_bins, n_neurons) int array
         Spike counts; of either sign for graded and signed spikes.
-    updates_active, updates_inactive : (n_samples, n_steps) int array
+    updates_active, updates_inactive : (n_samples, n_bins) int array
         Compartments with and without a current, a voltage or a spike after the
         step; both zero for populations on the host.
+    fan_out : (n_neurons,) int array
+        Stored synapses behind each neuron.
     """
 
     on_chip: bool
     spikes: np.ndarray
     updates_active: np.ndarray
     updates_inactive: np.ndarray
+    fan_out: np.ndarray
+
+    @property
+    def synaptic_ops(self):
+        """Spikes delivered through one stored synapse each, (n_samples, n_bins)."""
+        return np.abs(self.spikes).astype(np.int64) @ self.fan_out
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Trace:
     output : str
         Population whose spikes are the answer.
     populations : dict of str to PopulationTrace
+    probes : dict of str to (n_samples, n_rows, n_probed) array
+        What the graph's probes read.
+    bin_steps : int
+        Time steps that one bin of the populations sums up.
     host_macs_per_step : int
         Multiply-accumulates of the host per step of the input.
     host_updates_per_step : int
@@ -66,55 +76,115 @@ class Trace:
     n_input_steps: int
     output: str
     populations: dict = field(repr=False)
+    probes: dict = field(default_factory=dict, repr=False)
+    bin_steps: int = 1
     host_macs_per_step: int = 0
     host_updates_per_step: int = 0
 
     @property
     def output_spikes(self):
-        """Spikes of the output population, (n_samples, n_steps, n_outputs)."""
+        """Spikes of the output population, (n_samples, n_bins, n_outputs)."""
         return self.populations[self.output].spikes
 
+    @property
+    def n_bins(self):
+        return -(-self.n_steps // self.bin_steps)
 
-def make_trace(graph, lines, spikes, active, *, backend, target_sha256, seed):
+
+def make_trace(
+    graph,
+    injected,
+    spikes,
+    active,
+    *,
+    backend,
+    target_sha256,
+    seed,
+    n_steps=None,
+    bin_steps=1,
+    probes=(),
+):
     """
     Sort what a backend recorded by population.
 
     Parameters
     ----------
     graph : QuantizedGraph
-    lines : dict of str to (n_samples, n_steps, n_lines) int array
-        What was injected; see `QuantizedGraph.inject`.
-    spikes : (n_samples, n_steps, n_compartments) int8 array
+    injected : dict of str to (n_samples, n_bins, n_neurons) int array
+        Spikes that the host injected, by population; see `signed_spikes`.
+    spikes : (n_samples, n_bins, n_compartments) int array
         Of all blocks, one after the other.
-    active : (n_samples, n_steps, n_blocks) int array
+    active : (n_samples, n_bins, n_blocks) int array
         Active compartments of each block.
     backend : str
     target_sha256 : str
     seed : int
+    n_steps : int, optional
+        Time steps of the chip; by default as many as there are bins.
+    bin_steps : int
+        Time steps in a bin, but for the last one.
+    probes : tuple of arrays
+        What each of the graph's probes read.
 
     Returns
     -------
     Trace
     """
-    n_samples, n_steps = spikes.shape[:2]
-    chip = {name: _chip_trace(graph, name, spikes, active) for name in _sizes(graph)}
+    n_samples, n_bins = spikes.shape[:2]
+    n_steps = n_bins if n_steps is None else n_steps
+    in_bin = np.full(n_bins, bin_steps)
+    in_bin[n_bins - 1 :] = n_steps - (n_bins - 1) * bin_steps
+    chip = {
+        name: _chip_trace(graph, name, spikes, active, in_bin) for name in _sizes(graph)
+    }
     neurons = [p for p in graph.host.populations if p.has_neurons]
     return Trace(
         backend=backend,
         target=graph.target,
         target_sha256=target_sha256,
-        graph_sha256=digest(graph),
+        graph_sha256=graph.sha256,
         seed=seed,
         n_samples=n_samples,
         n_steps=n_steps,
         n_input_steps=(n_steps - graph.latency_steps) // graph.chip_steps,
         output=graph.output,
-        populations=_host_traces(graph, lines) | chip,
+        populations=_host_traces(graph, injected) | chip,
+        probes={p.name: v for p, v in zip(graph.probes, probes, strict=False)},
+        bin_steps=bin_steps,
         host_macs_per_step=sum(
             int(np.count_nonzero(p.weights)) for p in graph.host.projections
         ),
         host_updates_per_step=sum(p.n_neurons for p in neurons),
     )
+
+
+def signed_spikes(graph, lines, bin_steps=1):
+    """
+    Return what was injected, per neuron with its sign, summed over bins of steps.
+
+    Parameters
+    ----------
+    graph : QuantizedGraph
+    lines : dict of str to (n_samples, n_steps, n_lines) int array
+        What was injected; see `QuantizedGraph.inject`.
+    bin_steps : int
+
+    Returns
+    -------
+    dict of str to (n_samples, n_bins, n_neurons) int array
+        By population.
+    """
+    found = {}
+    for line_input in graph.inputs:
+        spikes = lines[line_input.name]
+        n_steps, starts = spikes.shape[1], np.arange(0, spikes.shape[1], bin_steps)
+        if bin_steps > 1 and n_steps:
+            spikes = np.add.reduceat(spikes, starts, axis=1, dtype=np.int32)
+        n_neurons = graph.host.population(line_input.population).n_neurons
+        if line_input.n_lines == 2 * n_neurons:
+            spikes = spikes[..., :n_neurons] - spikes[..., n_neurons:]
+        found[line_input.population] = spikes
+    return found
 
 
 def _sizes(graph):
@@ -125,27 +195,32 @@ def _sizes(graph):
     return sizes
 
 
-def _chip_trace(graph, name, spikes, active):
+def _chip_trace(graph, name, spikes, active, in_bin):
     n_neurons = _sizes(graph)[name]
-    own = np.zeros((*spikes.shape[:2], n_neurons), dtype=spikes.dtype)
-    n_active = np.zeros(spikes.shape[:2], dtype=np.int64)
-    for i, (block, start) in enumerate(
-        zip(graph.blocks, graph.block_starts, strict=True)
-    ):
-        if block.population == name:
-            own[..., block.neurons] = spikes[..., start : start + block.n_compartments]
-            n_active += active[..., i]
-    return PopulationTrace(True, own, n_active, n_neurons - n_active)
+    blocks = [i for i, block in enumerate(graph.blocks) if block.population == name]
+    neurons = np.concatenate([graph.blocks[i].neurons for i in blocks])
+    first = graph.block_starts[blocks[0]]
+    in_order = np.array_equal(neurons, np.arange(n_neurons))
+    if in_order and blocks == list(range(blocks[0], blocks[-1] + 1)):
+        own = spikes[..., first : first + n_neurons]
+    else:
+        own = np.zeros((*spikes.shape[:2], n_neurons), dtype=spikes.dtype)
+        for i in blocks:
+            start, block = graph.block_starts[i], graph.blocks[i]
+            part = spikes[..., start : start + block.n_compartments]
+            own[..., block.neurons] = part
+    n_active = active[..., blocks].sum(axis=2, dtype=np.int64)
+    fan_out, n_updates = graph.fan_out(name), n_neurons * in_bin
+    return PopulationTrace(True, own, n_active, n_updates - n_active, fan_out)
 
 
-def _host_traces(graph, lines):
-    """Return what was injected, per neuron with its sign, over the chip's steps."""
+def _host_traces(graph, injected):
+    """Sort what was injected by population."""
     traces = {}
     for line_input in graph.inputs:
-        spikes = lines[line_input.name].astype(np.int32)
-        n_neurons = graph.host.population(line_input.population).n_neurons
-        if line_input.n_lines == 2 * n_neurons:
-            spikes = spikes[..., :n_neurons] - spikes[..., n_neurons:]
+        spikes = injected[line_input.population]
+        fan_out = graph.fan_out(line_input.population)
         none = np.zeros(spikes.shape[:2], dtype=np.int64)
-        traces[line_input.population] = PopulationTrace(False, spikes, none, none)
+        trace = PopulationTrace(False, spikes, none, none, fan_out)
+        traces[line_input.population] = trace
     return traces

@@ -182,7 +182,7 @@ def test_synapses_are_counted_by_hand():
         memory_bits=0,
         weight_exponent=0,
     )
-    counts = group.synapses_per_axon([0, 1, 2, 3, -1, 0], [0, 1, 1, 0, 0, 1])
+    counts = group.synapses_per_axon([0, 1, 2, 3, -1, 0])
     assert counts.tolist() == [3, 1, 3, 0, 0, 3]
     assert group.n_axons == 4
 

@@ -43,8 +43,9 @@ TYPES = {
     "trained",
     "version",
 }
-# Who knows the order. "" is the package's own __init__.
-ORDER = {"", "cli", "pipeline"}
+# Who knows the order; "" is the package's own __init__. The simulator is the order of
+# one network that runs on host and chip in turns.
+ORDER = {"", "cli", "pipeline", "simulator"}
 
 # Who may import a library; the shims of compat may import what they mend.
 KEEPERS = {

@@ -170,8 +170,10 @@ def test_history_has_a_row_an_epoch_under_the_reports_names(ran):
     assert set(history) == {"epoch", "loss", "val_loss", "val_accuracy", "omega"}
 
 
-def test_progress_is_told_after_every_sample(ran):
-    assert ran["progress"] == [(n, N_TEST) for n in range(1, N_TEST + 1)]
+def test_progress_is_told_up_to_the_last_sample(ran):
+    done = [n for n, _ in ran["progress"]]
+    assert done == sorted(set(done)) and done[-1] == N_TEST
+    assert {total for _, total in ran["progress"]} == {N_TEST}
 
 
 def test_same_seed_gives_the_same_report(ran):

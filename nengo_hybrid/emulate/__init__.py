@@ -1,6 +1,7 @@
 """Running graphs: the host's part in floats, the chip's part in integers."""
 
 from nengo_hybrid.emulate.chip import run
+from nengo_hybrid.emulate.emulator import Emulator
 from nengo_hybrid.emulate.host import run_graph
 
-__all__ = ["run", "run_graph"]
+__all__ = ["Emulator", "run", "run_graph"]

@@ -1,37 +1,35 @@
-"""Emulate the chip's part of a `QuantizedGraph`, for a whole batch."""
-
-import os
-from concurrent.futures import ThreadPoolExecutor
+"""Emulate the chip's part of a `QuantizedGraph` for a whole test set: `run`."""
 
 import numpy as np
 
-from nengo_hybrid.emulate.kernel import (
-    BIAS_FAULT,
-    CURRENT_BITS,
-    CURRENT_FAULT,
-    INPUT_BITS,
-    INPUT_FAULT,
-    NO_FAULT,
-    run_sample,
-)
-from nengo_hybrid.emulate.program import compile_graph
-from nengo_hybrid.exceptions import EmulateError
+from nengo_hybrid.emulate.emulator import Emulator, check_batch
+from nengo_hybrid.emulate.kernel import Record
+from nengo_hybrid.emulate.memory import check_memory, samples_at_once
+from nengo_hybrid.exceptions import EmulateError, Interrupted
 from nengo_hybrid.placement import check_placement
-from nengo_hybrid.trace import make_trace
-
-FAULTS = {
-    INPUT_FAULT: ("input", INPUT_BITS),
-    CURRENT_FAULT: ("current", CURRENT_BITS),
-    BIAS_FAULT: ("current with its bias", CURRENT_BITS),
-}
+from nengo_hybrid.trace import make_trace, signed_spikes
 
 
-def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=None):
+def run(
+    graph,
+    placement,
+    host_counts,
+    *,
+    target_sha256="",
+    seed=0,
+    progress=None,
+    on_overflow="raise",
+    bin_steps=1,
+    sample_every=1,
+    n_threads=None,
+    memory_bytes=None,
+):
     """
     Run the chip part of a graph, bit for bit as NengoLoihi's emulator does.
 
     Samples run in parallel, each from rest: a sample gives the same result in a
-    batch of any size, and on any number of threads.
+    batch of any size, and on any number of threads. A batch is worked off in parts
+    that fit into memory beside the results.
 
     Parameters
     ----------
@@ -43,9 +41,21 @@ def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=Non
     target_sha256 : str
         Digest of the target, for the record.
     seed : int
-        Of the host's initial voltages, for the record.
+        Of the chip's noise; of the host's initial voltages, for the record.
     progress : callable, optional
-        Called as ``progress(n_done, n_samples)`` after every sample.
+        Called as ``progress(n_done, n_samples)`` now and then, and at the end.
+    on_overflow : str
+        When a register overflows, "raise" an error, or "warn" and go on with what
+        is left in it.
+    bin_steps : int
+        Sum spikes and updates over so many time steps. With as many as the run has,
+        only counts are kept, and memory does not grow with the steps.
+    sample_every : int
+        Read the graph's probes of voltages and currents every so many steps.
+    n_threads : int, optional
+        By default as many as there are processors.
+    memory_bytes : int, optional
+        What the run may use; by default what the machine has free.
 
     Returns
     -------
@@ -57,49 +67,79 @@ def run(graph, placement, host_counts, *, target_sha256="", seed=0, progress=Non
         If an injected population is missing, of another size, or not of whole
         numbers, or has negative counts where there are no lines for them.
     EmulateError
-        If a value overflows a register; names sample, step, population and value.
+        If a value overflows a register, with the sample, step, population and value;
+        if the results do not fit into memory, with the batch that would; or if an
+        argument is out of range.
+    Interrupted
+        A `KeyboardInterrupt` that came while it ran; ``trace`` has the samples that
+        were done.
     """
-    lines = graph.inject(host_counts)
     check_placement(graph, placement)
-    program = compile_graph(graph)
-    every_line = np.concatenate([lines[i.name] for i in graph.inputs], axis=2)
-    n_samples, n_steps = every_line.shape[:2]
-    spikes = np.zeros((n_samples, n_steps, graph.n_compartments), dtype=np.int8)
-    active = np.zeros((n_samples, n_steps, len(graph.blocks)), dtype=np.int32)
-    faults = np.zeros((n_samples, 4), dtype=np.int64)
+    for name, steps in (("bin_steps", bin_steps), ("sample_every", sample_every)):
+        _check_whole(name, steps)
+    shape = graph.check_counts(host_counts)
+    n_samples, n_steps = shape[0], graph.chip_time_steps(shape[1])
+    check_batch(graph, 1 if graph.learns else n_samples)
+    bins = {"bin_steps": min(bin_steps, max(n_steps, 1)), "sample_every": sample_every}
+    free = check_memory(graph, n_samples, n_steps, memory_bytes, **bins)
+    at_once = samples_at_once(graph, n_samples, n_steps, free)
+    emulator = Emulator(
+        graph, at_once, seed=seed, on_overflow=on_overflow, n_threads=n_threads
+    )
+    record = emulator.new_record(n_samples, n_steps, **bins)
+    injected = {}
 
-    def one(sample):
-        arrays = every_line, spikes, active, faults
-        run_sample(program, *(array[sample] for array in arrays))
+    def trace(n_done):
+        found = emulator.read(_samples(record, 0, n_done))
+        return make_trace(
+            graph,
+            {name: spikes[:n_done] for name, spikes in injected.items()},
+            found.spikes,
+            found.active,
+            backend="emulator",
+            target_sha256=target_sha256,
+            seed=seed,
+            n_steps=n_steps,
+            bin_steps=bins["bin_steps"],
+            probes=found.probes,
+        )
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for n_done, _ in enumerate(threads.map(one, range(n_samples)), start=1):
+    n_done = 0
+    try:
+        for start in range(0, n_samples, at_once):
+            part = slice(start, min(start + at_once, n_samples))
+            lines = graph.inject({k: counts[part] for k, counts in host_counts.items()})
+            for name, spikes in signed_spikes(graph, lines, bins["bin_steps"]).items():
+                if name not in injected:
+                    whole = n_samples, *spikes.shape[1:]
+                    injected[name] = np.zeros(whole, spikes.dtype)
+                injected[name][part] = spikes
+            _run_part(emulator, graph, lines, _samples(record, part.start, part.stop))
+            n_done = part.stop
             if progress is not None:
                 progress(n_done, n_samples)
-    _raise_faults(graph, faults)
-    return make_trace(
-        graph,
-        lines,
-        spikes,
-        active,
-        backend="emulator",
-        target_sha256=target_sha256,
-        seed=seed,
-    )
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(trace(n_done)) from interrupt
+    return trace(n_samples)
 
 
-def _raise_faults(graph, faults):
-    overflown = np.flatnonzero(faults[:, 0] != NO_FAULT)
-    if not len(overflown):
-        return
-    sample = overflown[0]
-    kind, step, compartment, value = faults[sample]
-    what, bits = FAULTS[int(kind)]
-    b = np.searchsorted(graph.block_starts, compartment, side="right") - 1
-    block = graph.blocks[b]
-    neuron = block.neurons[compartment - graph.block_starts[b]]
-    raise EmulateError(
-        f"population {block.population!r}, neuron {neuron} has a {what} of {value} at "
-        f"sample {sample}, step {step}, more than its {bits} bits and sign hold; raise "
-        "chip_steps, or lower omega of the layer before"
-    )
+def _run_part(emulator, graph, lines, record):
+    """Run some samples from rest."""
+    every_line = np.concatenate([lines[i.name] for i in graph.inputs], axis=2)
+    n_samples = len(every_line)
+    emulator.reset(emulator.seed, n_samples=n_samples)
+    emulator.run(every_line, into=record)
+
+
+def _samples(record, start, stop):
+    """Return the part of a record that holds some samples."""
+    steps = {"bin_steps", "every", "voltage_of", "current_of"}
+    parts = (v if k in steps else v[start:stop] for k, v in record._asdict().items())
+    return Record(*parts)
+
+
+def _check_whole(name, value):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise EmulateError(
+            f"{name} has to be a whole number of steps, at least 1, got {value!r}"
+        )

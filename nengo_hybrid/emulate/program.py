@@ -4,43 +4,74 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nengo_hybrid.exceptions import EmulateError
+
+# How the targets of a projection's segments lie: the same consecutive compartments
+# for all sources, consecutive ones, or scattered ones.
+UNIFORM, RUNS, SCATTERED = 0, 1, 2
+
 
 class Program(NamedTuple):
     """
     Everything a step needs. Arrays are int32 unless said otherwise.
 
-    A source is an input line or, behind all lines, a compartment. Its spikes run
-    through the segments ``first_segment[s]`` to ``first_segment[s + 1]``; a segment
-    is a run of weights, from ``start`` to ``stop``, onto compartments ``base +
-    targets``. Axons that share weights share the run.
+    Sources are the lines of the inputs and, behind all lines, the compartments of the
+    blocks; a group is all of one input or block. A projection leads from a group to
+    the synapses of one block. A spike of source ``s`` runs through its segment
+    ``first_segment[projection] + s``: the weights from ``start`` to ``stop``, onto
+    compartments from ``target`` on, or onto ``target + indices`` if they are
+    scattered. Axons that share weights share the run.
 
     Attributes
     ----------
-    first_segment : (n_lines + n_compartments + 1,) array
-    start, stop, base : (n_segments,) array
-    weights, targets : (n_stored,) array
-    decay_u, decay_v, vth, vmin, vmax, bias, refract_delay : (n_compartments,) array
-    block : (n_compartments,) array
-        Index of the block of each compartment.
+    first_source : (n_groups + 1,) int64 array
+    n_inputs : int
+        Groups that are inputs.
+    first_projection : (n_groups + 1,) int64 array
+        Projections are sorted by group.
+    first_segment : (n_projections,) int64 array
+    kind : (n_projections,) array
+        `UNIFORM`, `RUNS` or `SCATTERED`.
+    start, stop, target : (n_segments,) uint32 array
+    weights : (n_stored,) int16 or int32 array
+        The narrower if all fit and none learn: half as much to read.
+    indices : (n_stored,) uint16 array
+        Empty if no targets are scattered.
+    keep_u, keep_v : (n_compartments,) array
+        What a current and a voltage keep in a step, in 4096ths.
+    vth, vmin, vmax, bias, refract_delay : (n_compartments,) array
+    first_compartment : (n_blocks + 1,) uint32 array
+        Of each block.
     """
 
+    first_source: np.ndarray
+    n_inputs: int
+    first_projection: np.ndarray
     first_segment: np.ndarray
+    kind: np.ndarray
     start: np.ndarray
     stop: np.ndarray
-    base: np.ndarray
+    target: np.ndarray
     weights: np.ndarray
-    targets: np.ndarray
-    decay_u: np.ndarray
-    decay_v: np.ndarray
+    indices: np.ndarray
+    keep_u: np.ndarray
+    keep_v: np.ndarray
     vth: np.ndarray
     vmin: np.ndarray
     vmax: np.ndarray
     bias: np.ndarray
     refract_delay: np.ndarray
-    block: np.ndarray
+    first_compartment: np.ndarray
 
 
-PARAMETERS = ("decay_u", "decay_v", "vth", "vmin", "vmax", "bias", "refract_delay")
+class Runs(NamedTuple):
+    """Where the weights of a `SynapseGroup` are; arrays of shape (n_rows, n_atoms)."""
+
+    start: np.ndarray
+    stop: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    dense: np.ndarray
 
 
 def compile_graph(graph):
@@ -54,57 +85,162 @@ def compile_graph(graph):
     Returns
     -------
     Program
+
+    Raises
+    ------
+    EmulateError
+        If synapses reach compartments that their block does not have.
     """
-    runs, weights, targets = _store_weights(graph)
-    segments, first_segment = [], [0]
-    for source in (*graph.inputs, *graph.blocks):
-        n_sources = getattr(source, "n_lines", None) or source.n_compartments
-        for neuron in range(n_sources):
-            segments += _segments(graph, source.axons, neuron, runs)
-            first_segment.append(len(segments))
-    start, stop, base = np.array(segments, dtype=np.int32).reshape(-1, 3).T
-    parameters = [_per_compartment(graph, name) for name in PARAMETERS]
-    sizes = [block.n_compartments for block in graph.blocks]
-    block = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-    first = np.array(first_segment, dtype=np.int32)
-    arrays = (first, start, stop, base, weights, targets, *parameters, block)
-    return Program(*(np.ascontiguousarray(array) for array in arrays))
-
-
-def _store_weights(graph):
-    """Put all rows of weights behind one another; say where each is."""
-    runs, weights, targets, n_stored = {}, [], [], 0
-    for b, block in enumerate(graph.blocks):
-        for s, group in enumerate(block.synapses):
-            rows = zip(group.weights, group.indices, strict=True)
-            for r, (row_weights, row_indices) in enumerate(rows):
-                for atom in range(len(row_weights)):
-                    weights.append(row_weights[atom])
-                    targets.append(row_indices[atom])
-                    stop = n_stored + len(row_weights[atom])
-                    runs[b, s, r, atom] = n_stored, stop
-                    n_stored = stop
-    empty = [np.zeros(0)]
-    return (
-        runs,
-        np.concatenate(weights or empty).astype(np.int32),
-        np.concatenate(targets or empty).astype(np.int32),
+    runs, weights, indices = store_weights(graph)
+    groups = *graph.inputs, *graph.blocks
+    sizes = [_n_sources(group) for group in groups]
+    first_source = np.cumsum([0, *sizes])
+    projections = [
+        _project(graph, group, axon, runs) for group in groups for axon in group.axons
+    ]
+    kinds, columns = _stack(projections)
+    lengths = [len(start) for _, (start, _, _) in projections]
+    # Counted so that adding a source, not its place in the group, gives the segment.
+    origin = np.repeat(first_source[:-1], [len(group.axons) for group in groups])
+    # The register offset of 1 is in the current's decay only.
+    decays = _per_compartment(graph, "decay_u") + 1, _per_compartment(graph, "decay_v")
+    names = "vth", "vmin", "vmax", "bias", "refract_delay"
+    return Program(
+        first_source.astype(np.int64),
+        len(graph.inputs),
+        np.cumsum([0] + [len(group.axons) for group in groups]).astype(np.int64),
+        (np.cumsum([0, *lengths])[:-1] - origin).astype(np.int64),
+        kinds,
+        *columns,
+        weights if graph.learns else _narrow(weights),
+        indices if SCATTERED in kinds else indices[:0],
+        *(4096 - decay for decay in decays),
+        *(_per_compartment(graph, name) for name in names),
+        np.append(graph.block_starts, graph.n_compartments).astype(np.uint32),
     )
 
 
-def _segments(graph, axons, neuron, runs):
-    """List (start, stop, base) of what a spike of one neuron runs through."""
-    found = []
-    for axon in axons:
-        index = axon.axon_of_neuron[neuron]
-        group = graph.blocks[axon.target_block].synapses[axon.target_synapses]
-        if index < 0 or group.base_of_axon[index] < 0:
-            continue
-        row, atom = group.row_of_axon[index], axon.atom_of_neuron[neuron]
-        run = runs[axon.target_block, axon.target_synapses, row, atom]
-        base = graph.block_starts[axon.target_block] + group.base_of_axon[index]
-        found.append((*run, base))
-    return found
+def _narrow(weights):
+    """Return weights in 16 bits if they all fit."""
+    limits = np.iinfo(np.int16)
+    fits = weights.min(initial=0) >= limits.min and weights.max(initial=0) <= limits.max
+    return weights.astype(np.int16) if fits else weights
+
+
+def _n_sources(group):
+    return getattr(group, "n_lines", None) or group.n_compartments
+
+
+def _stack(projections):
+    """Put the segments of all projections behind one another."""
+    kinds = np.array([kind for kind, _ in projections], dtype=np.int32)
+    empty = [np.zeros(0, dtype=np.uint32)]
+    columns = zip(*(segments for _, segments in projections), strict=True)
+    found = [np.concatenate(arrays).astype(np.uint32) for arrays in columns]
+    return kinds, found or 3 * empty
+
+
+def store_weights(graph):
+    """
+    Put all rows of weights behind one another.
+
+    Returns
+    -------
+    runs : dict of (int, int) to Runs
+        By block and synapses.
+    weights : (n_stored,) int32 array
+    indices : (n_stored,) uint16 array
+        Compartments that they reach, from the lowest of their row; the axon's base is
+        added to it.
+    """
+    runs, weights, indices, n_stored = {}, [], [], 0
+    for b, block in enumerate(graph.blocks):
+        for s, group in enumerate(block.synapses):
+            stored = [
+                _last_wins(*row)
+                for row in zip(group.weights, group.indices, strict=True)
+            ]
+            runs[b, s] = _lay_out(group, n_stored)
+            weights += [row.ravel() for row in stored]
+            indices += [_from_lowest(row).ravel() for row in group.indices]
+            n_stored += sum(row.size for row in group.weights)
+    flat = np.concatenate(weights) if weights else np.zeros(0, np.int32)
+    reached = np.concatenate(indices) if indices else np.zeros(0, np.int32)
+    if reached.max(initial=0) > np.iinfo(np.uint16).max:
+        raise EmulateError(
+            f"an axon reaches compartments {reached.max():,} apart in one block; at "
+            f"most {np.iinfo(np.uint16).max:,} can be emulated"
+        )
+    return runs, flat.astype(np.int32), reached.astype(np.uint16)
+
+
+def _from_lowest(indices):
+    """Count the targets of each row from its lowest."""
+    return indices - indices.min(axis=1, keepdims=True, initial=np.iinfo(np.int32).max)
+
+
+def _last_wins(weights, indices):
+    """Clear weights whose target comes again in the row: NengoLoihi ignores them."""
+    if (np.diff(indices, axis=1) > 0).all():
+        return weights
+    weights = weights.copy()
+    for row, reached in zip(weights, indices, strict=True):
+        from_the_end = np.unique(reached[::-1], return_index=True)[1]
+        repeated = np.ones(len(row), dtype=bool)
+        repeated[len(row) - 1 - from_the_end] = False
+        row[repeated] = 0
+    return weights
+
+
+def _lay_out(group, n_stored):
+    """Say where the rows of a group come to be, and whether their targets are a run."""
+    n_atoms = max((len(row) for row in group.weights), default=1)
+    shape = len(group.weights), n_atoms
+    sizes = np.repeat([row.shape[1] for row in group.weights], n_atoms).astype(np.int64)
+    stop = np.cumsum(sizes)
+    start = stop - sizes
+    flat = [row.ravel() for row in group.indices]
+    reached = np.concatenate([*flat, [-1]]).astype(np.int64)
+    # Steps of one from each index to the next; counted up, so that a run is told by
+    # the count between its ends.
+    steps = np.concatenate([[0], np.cumsum(np.diff(reached) == 1)])
+    filled = sizes > 0
+    end = np.where(filled, stop - 1, start)
+    dense = steps[end] - steps[start] == end - start
+    ends = np.zeros((2, len(sizes)), dtype=np.int64)
+    if filled.any():
+        bounds = start[filled]
+        ends[0, filled] = np.minimum.reduceat(reached[:-1], bounds)
+        ends[1, filled] = np.maximum.reduceat(reached[:-1], bounds)
+    arrays = n_stored + start, n_stored + stop, *ends, dense
+    return Runs(*(array.reshape(shape) for array in arrays))
+
+
+def _project(graph, source, axon, runs):
+    """Describe one projection: its kind, and start, stop and target per source."""
+    block = graph.blocks[axon.target_block]
+    group = block.synapses[axon.target_synapses]
+    run = runs[axon.target_block, axon.target_synapses]
+    axons = axon.axon_of_neuron
+    base = np.where(axons >= 0, group.base_of_axon[axons], -1)
+    row = group.row_of_axon[axons], axon.atom_of_neuron
+    used = (base >= 0) & (run.stop[row] > run.start[row])
+    lowest, highest = base + run.first[row], base + run.last[row]
+    if np.any(used & ((lowest < 0) | (highest >= block.n_compartments))):
+        raise EmulateError(
+            f"synapses {group.name!r} of block {block.name!r} reach compartments "
+            f"{lowest[used].min()} to {highest[used].max()}; the block has "
+            f"{block.n_compartments}, counted from 0; {source.name!r} sends spikes "
+            "through them"
+        )
+    dense = bool(run.dense[row][used].all())
+    target = np.where(used, lowest + graph.block_starts[axon.target_block], 0)
+    start = np.where(used, run.start[row], 0)
+    stop = np.where(used, run.stop[row], 0)
+    ends = {*zip(target.tolist(), (stop - start).tolist(), strict=True)}
+    uniform = dense and used.all() and len(ends) == 1
+    kind = UNIFORM if uniform else RUNS if dense else SCATTERED
+    return kind, (start, stop, target)
 
 
 def _per_compartment(graph, name):

@@ -90,6 +90,11 @@ def _check_target(placement, trace, target):
             f"the trace has {trace.n_samples} samples of {trace.n_steps} steps; "
             "needed at least one of each"
         )
+    if trace.bin_steps != 1:
+        raise EstimateError(
+            f"the trace sums up {trace.bin_steps} steps at a time, and what a step "
+            "costs is not known; run it again with bin_steps=1"
+        )
 
 
 def _check_populations(placement, trace):

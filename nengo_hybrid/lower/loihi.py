@@ -18,14 +18,8 @@ from nengo_loihi.builder.split_blocks import split_model
 from nengo_loihi.inputs import SpikeInput as LoihiSpikeInput
 
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import (
-    AxonGroup,
-    Block,
-    QuantizedGraph,
-    SpikeInput,
-    SpikingGraph,
-    SynapseGroup,
-)
+from nengo_hybrid.graph import QuantizedGraph, SpikingGraph
+from nengo_hybrid.lower.chip import read_blocks, read_inputs
 
 NO_FILTER_S = 0.0
 SIGNED = ("Identity", "Tanh")
@@ -80,8 +74,8 @@ def to_loihi(graph, *, target="loihi1", chip_steps=4):
         host_reasons=reasons,
         chip_steps=chip_steps,
         latency_steps=_latency(graph, loihi_blocks),
-        inputs=_read_inputs(loihi_inputs, list(model.blocks)),
-        blocks=_read_blocks(block_map, loihi_blocks, list(model.blocks)),
+        inputs=read_inputs(loihi_inputs, list(model.blocks)),
+        blocks=read_blocks(list(model.blocks), _owners(block_map, loihi_blocks)),
         output=graph.output,
         errors={
             name: _weight_error(wanted[name], block_map[block])
@@ -243,73 +237,13 @@ def _host_part(graph, reasons, injected):
     )
 
 
-def _read_inputs(loihi_inputs, block_list):
-    return tuple(
-        SpikeInput(
-            name=name,
-            population=name,
-            n_lines=lines.n_neurons,
-            axons=_read_axons(lines.axons, lines.n_neurons, block_list),
-        )
-        for name, lines in loihi_inputs.items()
-    )
-
-
-def _read_blocks(block_map, loihi_blocks, block_list):
-    owner = {}
-    for name, whole in loihi_blocks.items():
-        for part, neurons in block_map[whole].items():
-            owner[part] = (name, np.array(list(neurons), dtype=np.int64))
-    return tuple(_read_block(b, *owner[b], block_list) for b in block_list)
-
-
-def _read_block(block, population, neurons, block_list):
-    compartment = block.compartment
-    return Block(
-        name=str(block.label),
-        population=population,
-        neurons=neurons,
-        decay_u=compartment.decay_u.copy(),
-        decay_v=compartment.decay_v.copy(),
-        vth=compartment.vth.copy(),
-        bias=compartment.bias.copy(),
-        refract_delay=compartment.refract_delay.copy(),
-        vmin=int(compartment.vmin),
-        vmax=int(compartment.vmax),
-        synapses=tuple(_read_synapse(s) for s in block.synapses),
-        axons=_read_axons(block.axons, block.n_neurons, block_list),
-    )
-
-
-def _read_synapse(synapse):
-    axons = np.arange(synapse.n_axons)
-    rows, bases = synapse.axon_to_weight_map, synapse.axon_compartment_bases
-    return SynapseGroup(
-        name=str(synapse.label),
-        weights=tuple(w.copy() for w in synapse.weights),
-        indices=tuple(i.copy() for i in synapse.indices),
-        row_of_axon=axons if rows is None else np.array([rows[a] for a in axons]),
-        base_of_axon=0 * axons if bases is None else np.array(bases),
-        memory_bits=int(synapse.bits()),
-        weight_exponent=int(synapse.synapse_cfg.weight_exp),
-    )
-
-
-def _read_axons(axons, n_neurons, block_list):
-    found = []
-    for axon in axons:
-        target = next(i for i, b in enumerate(block_list) if axon.target in b.synapses)
-        neurons = np.arange(n_neurons)
-        found.append(
-            AxonGroup(
-                target_block=target,
-                target_synapses=block_list[target].synapses.index(axon.target),
-                axon_of_neuron=np.array(axon.map_axon(neurons), dtype=np.int64),
-                atom_of_neuron=np.array(axon.map_atoms(neurons), dtype=np.int64),
-                n_slots=int(axon.axon_slots()),
-            )
-        )
-    return tuple(found)
+def _owners(block_map, loihi_blocks):
+    """Tell the population of each block, and which of its neurons the block has."""
+    return [
+        (name, np.array(list(neurons), dtype=np.int64))
+        for name, whole in loihi_blocks.items()
+        for neurons in block_map[whole].values()
+    ]
 
 
 def _float_weights(block):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid import emulate, hardware
-from nengo_hybrid.emulate.program import compile_graph
+from nengo_hybrid.emulate.program import UNIFORM, compile_graph
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graph import AxonGroup, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi
@@ -164,14 +164,18 @@ def test_a_program_by_hand():
         output="out",
     )
     program = compile_graph(to_loihi(graph, chip_steps=1))
-    assert program.first_segment.tolist() == [0, 1, 2, 2]
+    assert program.first_source.tolist() == [0, 2, 3]
+    assert program.first_projection.tolist() == [0, 1, 1]
+    assert program.first_segment.tolist() == [0]
+    assert program.kind.tolist() == [UNIFORM]
     assert program.start.tolist() == [0, 1]
     assert program.stop.tolist() == [1, 2]
-    assert program.base.tolist() == [0, 0]
+    assert program.target.tolist() == [0, 0]
     assert program.weights.tolist() == [127 * 128, -127 * 128]
-    assert program.targets.tolist() == [0, 0]
+    assert program.weights.dtype == np.int16
     assert program.vth.tolist() == [32640]  # 0.5 is 255 of 256 steps of 64
-    assert program.block.tolist() == [0]
+    assert program.keep_u.tolist() == [1]  # a decay of 4094, and the offset of 1
+    assert program.first_compartment.tolist() == [0, 1]
 
 
 def test_axons_that_share_weights_share_a_run():
@@ -186,35 +190,40 @@ def test_axons_that_share_weights_share_a_run():
     )
     graph = dataclasses.replace(graph, blocks=blocks)
     program = compile_graph(graph)
-    first = program.first_segment
-    assert program.start[first[0]] == program.start[first[1]]
+    assert program.start[0] == program.start[1]
     assert_same_run(*both(graph, random_counts(rng, graph)))
 
 
-def test_progress_is_told_after_every_sample():
+def test_progress_is_told_as_parts_are_done():
     rng = np.random.default_rng(5)
     graph, told = random_graph(rng), []
     emulate.run(
         graph,
         place(graph, LOIHI1),
-        random_counts(rng, graph),
+        random_counts(rng, graph, n_samples=40),
         progress=lambda done, total: told.append((done, total)),
     )
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(16, 40), (32, 40), (40, 40)]
 
 
-def test_overflow_names_what_and_where():
+def overflowing():
     graph = random_graph(np.random.default_rng(6), (1, 2, 1), chip_steps=1)
     counts = {"r": np.zeros((2, 3, 1), dtype=int)}
     counts["r"][1, 1, 0] = 1000
+    return graph, place(graph, LOIHI1), counts
+
+
+def test_overflow_names_what_and_where():
+    graph, placement, counts = overflowing()
     with pytest.raises(EmulateError) as caught:
-        emulate.run(graph, place(graph, LOIHI1), counts)
-    message = str(caught.value)
-    assert message.startswith("population 'h', neuron ")
-    assert " at sample 1, step 2, more than its 21 bits and sign hold; " in message
-    assert message.endswith("raise chip_steps, or lower omega of the layer before")
+        emulate.run(graph, placement, counts)
+    assert str(caught.value) == (
+        "population 'h', neuron 0 has an input of -16256000 at sample 1, step 2: more "
+        "than the 21 bits and sign of its register. Lower the rates, or the weights, "
+        "of what feeds it"
+    )
     with pytest.raises(EmulateError, match=r"^Overflow in q0 at sample 1, step 2: "):
-        hardware.run(graph, place(graph, LOIHI1), counts)
+        hardware.run(graph, placement, counts)
 
 
 def test_another_graphs_placement_is_refused():

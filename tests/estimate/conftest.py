@@ -28,7 +28,8 @@ def population(on_chip, spikes, active=None, inactive=None):
     idle = np.zeros(spikes.shape[:2], dtype=int)
     active = idle if active is None else np.array(active)
     inactive = idle if inactive is None else np.array(inactive)
-    return PopulationTrace(on_chip, spikes, active, inactive)
+    fan_out = np.zeros(spikes.shape[-1], int)
+    return PopulationTrace(on_chip, spikes, active, inactive, fan_out)
 
 
 def trace(populations, **changes):

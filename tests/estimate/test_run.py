@@ -216,3 +216,12 @@ def test_host_populations_that_inject_nothing_are_left_alone(
     trace = dataclasses.replace(tiny_trace, populations=populations)
     counts = count_ops(tiny_placement, trace, loihi1)
     assert counts == count_ops(tiny_placement, tiny_trace, loihi1)
+
+
+def test_trace_that_sums_up_steps(refuse, tiny_trace):
+    refuse(
+        EstimateError,
+        "the trace sums up 4 steps at a time, and what a step costs is not known; run "
+        "it again with bin_steps=1",
+        trace=dataclasses.replace(tiny_trace, bin_steps=4),
+    )
