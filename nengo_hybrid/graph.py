@@ -317,20 +317,20 @@ class QuantizedGraph:
         """Digest of the whole graph; see `digest`."""
         return digest(self)
 
-    @property
+    @functools.cached_property
     def n_lines(self):
         return sum(lines.n_lines for lines in self.inputs)
 
-    @property
+    @functools.cached_property
     def learns(self):
         """Whether any synapses change while it runs."""
         return any(s.learning for block in self.blocks for s in block.synapses)
 
-    @property
+    @functools.cached_property
     def n_compartments(self):
         return sum(block.n_compartments for block in self.blocks)
 
-    @property
+    @functools.cached_property
     def block_starts(self):
         """Index of each block's first compartment, counting over all blocks."""
         return np.cumsum([0] + [block.n_compartments for block in self.blocks])[:-1]

@@ -128,7 +128,8 @@ def _run_part(emulator, graph, lines, record):
     every_line = np.concatenate([lines[i.name] for i in graph.inputs], axis=2)
     n_samples = len(every_line)
     emulator.reset(emulator.seed, n_samples=n_samples)
-    emulator.run(every_line, into=record)
+    emulator.advance(every_line, record)
+    emulator.warn_of_overflows(record, 0)
 
 
 def _samples(record, start, stop):

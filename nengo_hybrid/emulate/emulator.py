@@ -33,9 +33,12 @@ REGISTERS = {
     BIAS_FAULT: ("a current with its bias", CURRENT_BITS),
 }
 OVERFLOW = ("raise", "warn")
+RECORDED = {"spiked": "spikes", "voltage": "voltage", "current": "current"}
 # Compartments times steps of a call into compiled code, which cannot be interrupted;
 # some tens of milliseconds.
 CALL_UPDATES = 8_000_000
+# Fewer than these are done before a thread has started.
+LEAST_UPDATES = 100_000
 
 
 class Recorded(NamedTuple):
@@ -114,6 +117,7 @@ class Emulator:
             _positions(recorded[probe.variable], _compartments(graph, probe))
             for probe in graph.probes
         ]
+        self._pool = None
         self.reset(seed)
 
     def reset(self, seed=None, *, n_samples=None):
@@ -177,7 +181,7 @@ class Emulator:
             np.zeros(n_samples, np.int64),
         )
 
-    def run(self, lines, *, into=None):
+    def run(self, lines):
         """
         Run some steps.
 
@@ -186,8 +190,6 @@ class Emulator:
         lines : (n_samples, n_steps, n_lines) int16 array
             Spikes that the host injects in each step, on the lines of all inputs one
             after the other. They arrive in the step after.
-        into : Record, optional
-            Of these samples and steps, from `new_record`; by default a new one.
 
         Returns
         -------
@@ -201,50 +203,59 @@ class Emulator:
             If a register overflows; names sample, step, population and value.
         """
         self._check_lines(lines)
-        n_steps = lines.shape[1]
-        record = self.new_record(self.n_samples, n_steps) if into is None else into
-        first_step = self.n_steps - int(record.n_done.max())
-        threads = min(self.n_threads, self.n_samples)
-        # One step at a time is for a host in the loop, who cannot wait for threads.
-        if threads == 1 or n_steps == 1:
-            self._run_calls(lines, record, self._run_all)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                self._run_calls(
-                    lines, record, lambda *a: self._run_shared(pool, threads, *a)
-                )
-        self._report_faults(record, first_step)
+        record = self.new_record(self.n_samples, lines.shape[1])
+        first_step = self.n_steps
+        self.advance(lines, record)
+        self.warn_of_overflows(record, first_step)
         return self.read(record)
 
-    def _run_calls(self, lines, record, call):
-        """Run the steps in calls that are short enough to be interrupted."""
+    def advance(self, lines, record):
+        """
+        Run some steps, as `run` does, behind those that a record holds already.
+
+        Parameters
+        ----------
+        lines : (n_samples, n_steps, n_lines) int16 array
+        record : Record
+            From `new_record`, with room for the steps.
+
+        Raises
+        ------
+        EmulateError
+            If a register overflows that is to raise.
+        """
+        n_steps, first_step = lines.shape[1], self.n_steps - int(record.n_done[0])
         per_sample = self.graph.n_compartments * -(-self.n_samples // self.n_threads)
         most = 1 if self._learner.groups else max(1, CALL_UPDATES // per_sample)
-        for start in range(0, lines.shape[1], most):
-            stop = min(start + most, lines.shape[1])
+        for start in range(0, n_steps, most):
+            stop = min(start + most, n_steps)
             learned = self._learner.step(self.n_steps + 1, self._state, self._rng)
             noise = self._noise.draw(stop - start, self._rng, always=bool(learned))
-            call(lines[:, start:stop], noise, record)
+            part = np.ascontiguousarray(lines[:, start:stop])
+            overflown = self._call(part, noise, record)
             self._learner.store(learned)
             self.n_steps += stop - start
-            if self.strict and record.faults[..., TIMES].any():
-                return
+            if overflown and self.strict:
+                raise EmulateError(self._describe(record, first_step)[0])
 
-    def _run_all(self, lines, noise, record):
+    def _call(self, lines, noise, record):
+        """Run compiled code, in threads if it is long; tell if a register overflowed."""
         arguments = self.program, self._state, lines, noise, record, self.strict
-        run_samples(*arguments, 0, self.n_samples)
-
-    def _run_shared(self, pool, n_threads, lines, noise, record):
-        """Run a call's samples in several threads, in shares that even out."""
-        arguments = self.program, self._state, lines, noise, record, self.strict
-        share = max(1, self.n_samples // (4 * n_threads))
-        starts = range(0, self.n_samples, share)
+        n_updates = self.n_samples * lines.shape[1] * self.graph.n_compartments
+        threads = min(self.n_threads, self.n_samples)
+        if threads == 1 or n_updates < LEAST_UPDATES:
+            return run_samples(*arguments, 0, self.n_samples)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.n_threads)
+        # In more shares than threads, so that they even out.
+        share = max(1, self.n_samples // (4 * threads))
         futures = [
-            pool.submit(run_samples, *arguments, a, min(a + share, self.n_samples))
-            for a in starts
+            self._pool.submit(
+                run_samples, *arguments, a, min(a + share, self.n_samples)
+            )
+            for a in range(0, self.n_samples, share)
         ]
-        for future in futures:
-            future.result()
+        return any([future.result() for future in futures])
 
     def read(self, record):
         """
@@ -254,14 +265,14 @@ class Emulator:
         -------
         Recorded
         """
-        values = {
-            "spiked": record.spikes,
-            "voltage": record.voltage,
-            "current": record.current,
-        }
-        probes = zip(self.graph.probes, self._columns, strict=True)
-        read = tuple(values[probe.variable][..., where] for probe, where in probes)
+        numbers = range(len(self.graph.probes))
+        read = tuple(self.read_probe(record, i) for i in numbers)
         return Recorded(record.spikes, record.active, read)
+
+    def read_probe(self, record, number, samples=slice(None), rows=slice(None)):
+        """Return what one probe of the graph read, (n_samples, n_rows, n_probed)."""
+        values = getattr(record, RECORDED[self.graph.probes[number].variable])
+        return values[samples, rows, self._columns[number]]
 
     def _check_lines(self, lines):
         wanted = self.n_samples, self.graph.n_lines
@@ -274,25 +285,34 @@ class Emulator:
         if lines.dtype != np.int16:
             raise ShapeError(f"lines need spike counts in int16, got {lines.dtype}")
 
-    def _report_faults(self, record, first_step):
-        """Raise the first overflow, or warn of the first of each register and block."""
-        if not record.faults[..., TIMES].any():
-            return
-        found = np.argwhere(record.faults[..., TIMES] > 0)
-        order = np.argsort([record.faults[(*at, STEP)] for at in found], kind="stable")
-        if self.strict:
-            raise EmulateError(self._describe(record, found[order[0]], first_step))
-        told = set()
-        for at in found[order]:
-            if tuple(at[1:]) not in told:
-                warnings.warn(self._describe(record, at, first_step), stacklevel=3)
-                told.add(tuple(at[1:]))
+    def warn_of_overflows(self, record, first_step):
+        """
+        Warn of the first overflow of each register and block in a record.
 
-    def _describe(self, record, at, first_step):
+        Parameters
+        ----------
+        record : Record
+        first_step : int
+            The step at which the record starts.
+        """
+        if record.faults[..., TIMES].any():
+            for words in self._describe(record, first_step):
+                warnings.warn(words, stacklevel=3)
+
+    def _describe(self, record, first_step):
+        """Describe the first overflow of each block and register, in their order."""
+        found = np.argwhere(record.faults[..., TIMES] > 0)
+        steps = [record.faults[(*at, STEP)] for at in found]
+        first = {}
+        for at in found[np.argsort(steps, kind="stable")]:
+            first.setdefault(tuple(at[1:]), tuple(at))
+        return [self._words(record, at, first_step) for at in first.values()]
+
+    def _words(self, record, at, first_step):
         sample, b, register = at
-        fault = record.faults[tuple(at)]
-        block, (what, bits) = self.graph.blocks[b], REGISTERS[int(register)]
-        more = f" ({fault[TIMES]} times in all)" if not self.strict else ""
+        fault, times = record.faults[at], record.faults[:, b, register, TIMES].sum()
+        block, (what, bits) = self.graph.blocks[b], REGISTERS[register]
+        more = f" ({times} times in all)" if not self.strict else ""
         return (
             f"population {block.population!r}, neuron "
             f"{block.neurons[fault[COMPARTMENT]]} has {what} of {fault[VALUE]} at "

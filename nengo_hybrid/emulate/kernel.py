@@ -104,7 +104,13 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
     strict : bool
         Whether a sample stops at an overflow; otherwise the register wraps.
     first, last : int
+
+    Returns
+    -------
+    bool
+        Whether a register overflowed.
     """
+    any_overflow = False
     n_steps, n_lines, n = lines.shape[1], lines.shape[2], program.vth.size
     arriving, raw = np.zeros(n, np.int32), np.zeros(n, np.int32)
     busy, drive = np.zeros(n, np.uint8), program.bias.copy()
@@ -151,6 +157,7 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
                 n_lines,
                 record.spikes[sample, row],
             )
+            any_overflow |= overflown
             if overflown:
                 _note_faults(program, record, sample, u, arriving, raw, drive)
             _read(u, v, record, sample)
@@ -159,6 +166,7 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
                 break
         if n_steps:
             state.lines[sample] = lines[sample, -1]
+    return any_overflow
 
 
 @numba.njit(nogil=True, cache=True)

@@ -62,18 +62,17 @@ def check_memory(graph, n_samples, n_steps, memory_bytes=None, **bins):
         If they do not; the message has the largest batch that does.
     """
     free = psutil.virtual_memory().available if memory_bytes is None else memory_bytes
-    results, working = (
-        result_bytes(graph, n_steps, **bins),
-        working_bytes(graph, n_steps),
-    )
-    if n_samples * results + working <= free:
+    results = result_bytes(graph, n_steps, **bins)
+    working = working_bytes(graph, n_steps)
+    needed = n_samples * results + working
+    if needed <= free:
         return free - n_samples * results
-    fits, needed = max(0, (free - working) // results), n_samples * results + working
+    fits = max(0, (free - working) // results)
     raise EmulateError(
         f"{n_samples} samples of {n_steps} steps need {needed:,} bytes of memory, of "
-        f"which {free:,} are free; a batch of {fits} fits. Run fewer samples at once, or "
-        "keep less of each: bin_steps sums up spikes, sample_every thins out voltages "
-        "and currents"
+        f"which {free:,} are free; a batch of {fits} fits. Run fewer samples at once, "
+        "or keep less of each: bin_steps sums up spikes, sample_every thins out "
+        "voltages and currents"
     )
 
 

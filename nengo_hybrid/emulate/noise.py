@@ -18,11 +18,12 @@ class NoiseSource:
         n = graph.n_compartments
         self._factor, self._offset = np.zeros(n), np.zeros(n, np.int32)
         self._at_membrane = np.zeros(n, dtype=bool)
+        self._noisy = False
         self._silent = np.zeros((0, n), np.int32)
         for block, start in zip(graph.blocks, graph.block_starts, strict=True):
             if block.noise is not None:
                 own = slice(start, start + block.n_compartments)
-                enabled = block.noise.enabled
+                enabled, self._noisy = block.noise.enabled, True
                 self._factor[own] = np.where(
                     enabled, 2.0 ** (block.noise.exponent - 7), 0
                 )
@@ -44,13 +45,12 @@ class NoiseSource:
         -------
         Noise
         """
-        noisy = self._factor.any()
-        if not noisy and not always:
+        if not self._noisy and not always:
             return Noise(self._silent, self._silent)
         drawn = rng.randint(
             -127, 128, size=(n_steps, len(self._factor)), dtype=np.int32
         )
-        if not noisy:
+        if not self._noisy:
             return Noise(self._silent, self._silent)
         noise = ((drawn + self._offset) * self._factor).astype(np.int32)
         return Noise(

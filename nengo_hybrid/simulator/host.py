@@ -52,6 +52,18 @@ class Host:
             for probe, node in self.model.chip2host_receivers.items()
         }
 
+    @staticmethod
+    def advance(simulator):
+        """Run one step, in the error state of `advancing`."""
+        for step in simulator._steps:
+            step()
+        simulator._probe()
+
+    @staticmethod
+    def advancing():
+        """Return the error state in which Nengo runs steps, to be entered once."""
+        return np.errstate(invalid="raise", divide="ignore")
+
     def feed(self, node, value):
         """Set what a node with a constant output gives."""
         for simulator in self.simulators:

@@ -362,85 +362,92 @@ class LoihiSimulator:
     def _run_ahead(self, steps, feeds, record):
         """Run what feeds the chip, then the chip, then what the chip feeds."""
         for sample, host in enumerate(self._hosts):
-            self._run_host(host.before, sample, steps, feeds)
+            self._run_host(host, host.before, sample, steps, feeds)
+        lines = np.zeros((len(self._hosts), steps, self.graph.n_lines), np.int16)
         first = self.n_steps
-        lines = self._take_lines(first, steps)
-        read = self._emulator.run(lines, into=record)
-        self._give(read, first, steps)
+        self._take(lines, first)
+        self._emulator.advance(lines, record)
+        self._give(record, first, slice(steps))
         for sample, host in enumerate(self._hosts):
-            self._run_host(host.beside, sample, steps, feeds)
+            self._run_host(host, host.beside, sample, steps, feeds)
 
-    def _run_host(self, simulator, sample, steps, feeds):
+    @staticmethod
+    def _run_host(host, simulator, sample, steps, feeds):
         if simulator is None:
             return
-        for step in range(steps):
-            for node, x in feeds.items():
-                self._hosts[sample].feed(node, x[sample, step])
-            simulator.step()
+        with host.advancing():
+            for step in range(steps):
+                for node, x in feeds.items():
+                    host.feed(node, x[sample, step])
+                host.advance(simulator)
 
     def _run_together(self, steps, feeds, record, progress):
         """Run host and chip in turns, a step each."""
-        for step in range(steps):
-            for sample, host in enumerate(self._hosts):
-                for node, x in feeds.items():
-                    host.feed(node, x[sample, step])
-                if host.beside is not None:
-                    host.beside.step()
-            first = self.n_steps + step
-            lines = self._take_lines(first, 1)
-            read = self._emulator.run(lines, into=record)
-            self._give(read, first, 1, at=step)
-            progress.step()
+        lines = np.zeros((len(self._hosts), 1, self.graph.n_lines), np.int16)
+        first = self.n_steps
+        with Host.advancing():
+            for step in range(steps):
+                for sample, host in enumerate(self._hosts):
+                    for node, x in feeds.items():
+                        host.feed(node, x[sample, step])
+                    if host.beside is not None:
+                        host.advance(host.beside)
+                lines[:] = 0
+                self._take(lines, first + step)
+                self._emulator.advance(lines, record)
+                self._give(record, first + step, slice(step, step + 1))
+                progress.step()
 
-    def _take_lines(self, first, steps):
+    def _take(self, lines, first):
         """Take what the hosts sent for some steps, and the errors that came with it."""
-        lines = np.zeros((len(self._hosts), steps, self.graph.n_lines), np.int16)
         for step, where, spikes in self._permanent:
-            if first < step <= first + steps:
+            if first < step <= first + lines.shape[1]:
                 lines[:, step - 1 - first, where][:, spikes] = 1
-        errors = []
         for sample, host in enumerate(self._hosts):
             for receiver, step, spiked in host.take_spikes():
                 lines[sample, step - 1 - first, self._lines_of[receiver]] = spiked
-            errors += [(*self._synapses[id(s)], e) for s, e in host.take_errors()]
-        self._emulator.set_errors(errors)
+        if self.graph.learns:
+            (host,) = self._hosts
+            errors = [(*self._synapses[id(s)], e) for s, e in host.take_errors()]
+            self._emulator.set_errors(errors)
         self._injected += lines.sum(axis=1)
-        return lines
 
-    def _give(self, read, first, steps, at=0):
-        """Give the hosts what probes read for them."""
+    def _give(self, record, first, rows):
+        """Give the hosts what probes read for them in some steps."""
         for probe in self._hosts[0].receivers:
-            reader = self.model.objs[probe]["out"]
             for sample, host in enumerate(self._hosts):
-                values = self._values(reader, read, sample, slice(at, at + steps))
+                values = self._values(probe, record, sample, rows)
                 for k, x in enumerate(values):
                     host.receivers[probe].receive(self.dt * (first + k + 2), x)
 
-    def _values(self, reader, read, sample, steps):
-        """Return what a NengoLoihi probe reads of a sample, weighted, (n_steps, d)."""
+    def _values(self, probe, record, sample, rows):
+        """Return what a probe reads of a sample, weighted, (n_rows, size)."""
+        reader = self.model.objs[probe]["out"]
         number = self._probe_numbers[reader]
-        columns = read.probes[number][sample, steps]
+        columns = self._emulator.read_probe(record, number, sample, rows)
         if reader.key == "spiked":
             columns = columns.astype(bool)
-        sizes = [len(n) for _, n in self.graph.probes[number].parts]
-        parts = np.split(columns, np.cumsum(sizes)[:-1], axis=1)
-        return reader.weight_outputs(parts)
+        parts = self.graph.probes[number].parts
+        if len(parts) == 1:
+            # As NengoLoihi's probe does, without its checks, which take their time.
+            weights = reader.weights[0]
+            return columns if weights is None else columns.dot(weights)
+        ends = np.cumsum([len(neurons) for _, neurons in parts])[:-1]
+        return reader.weight_outputs(np.split(columns, ends, axis=1))
 
     def _collect(self, record):
         """Let probes take what they need of a record, as far as it was run."""
         done = int(record.n_done.min())
-        read = self._emulator.read(record)
+        self._emulator.warn_of_overflows(record, self.n_steps)
         for probe in self.data.probes:
             reader = self.model.objs[probe]["out"]
-            values = np.stack(
-                [
-                    self._filters[probe][i](
-                        reader, self._values(reader, read, i, slice(done))
-                    )
-                    for i in range(len(self._hosts))
-                ]
-            )
-            self._keep(probe, values)
+            values = [
+                self._filters[probe][sample](
+                    reader, self._values(probe, record, sample, slice(done))
+                )
+                for sample in range(len(self._hosts))
+            ]
+            self._keep(probe, np.stack(values))
         self._spikes += record.spikes[:, :done].sum(axis=1)
         self._active += record.active[:, :done].sum(axis=1)
         self.n_steps_done += done
