@@ -239,7 +239,7 @@ class Emulator:
                 raise EmulateError(self._describe(record, first_step)[0])
 
     def _call(self, lines, noise, record):
-        """Run compiled code, in threads if it is long; tell if a register overflowed."""
+        """Run compiled code, in threads if long; tell whether a register overflowed."""
         arguments = self.program, self._state, lines, noise, record, self.strict
         n_updates = self.n_samples * lines.shape[1] * self.graph.n_compartments
         threads = min(self.n_threads, self.n_samples)

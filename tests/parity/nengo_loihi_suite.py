@@ -1,22 +1,17 @@
 """
 A pytest plugin that gives NengoLoihi's own tests what their conftest gave them.
 
-The wheel holds the tests without that conftest, so the ``Simulator`` fixture, the
-options and the markers are supplied here; and so is what the tests themselves, not
-NengoLoihi, miss in Nengo 4. It comes after `shims_first`.
+The wheel holds the tests without that conftest, so the markers are supplied here; and
+so is what the tests themselves, not NengoLoihi, miss in Nengo 4. It comes after
+`emulators`, which supplies the simulator and the other settings.
 """
 
 import pickle
 import sys
 from types import ModuleType
 
-import matplotlib
 import nengo
-import nengo_loihi
 import pytest
-from nengo_loihi.builder.builder import Model, ValidationLevel
-from nengo_loihi.emulator import EmulatorInterface
-from nengo_loihi.tests import make_test_sim
 from scipy.ndimage import zoom
 from sklearn.datasets import load_digits
 
@@ -32,22 +27,12 @@ sys.modules["nengo._vendor.npconv2d.conv2d"] = npconv2d.conv2d
 
 
 def pytest_addoption(parser):
-    parser.addoption("--target", default="sim", choices=("sim",))
     parser.addoption("--no-hang", action="store_true", default=False)
 
 
 def pytest_configure(config):
-    matplotlib.use("Agg")
-    EmulatorInterface.strict = True
-    nengo_loihi.set_defaults()
-    Model.default_validation_level = ValidationLevel.FULL
     for marker in MARKERS:
         config.addinivalue_line("markers", f"{marker}: NengoLoihi's own marker")
-
-
-@pytest.fixture(name="Simulator", scope="session")
-def simulator(request):
-    return make_test_sim(request)
 
 
 @pytest.fixture(scope="module", autouse=True)

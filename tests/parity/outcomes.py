@@ -5,6 +5,7 @@ import json
 import pathlib
 
 outcomes = {}
+chip_steps = collections.defaultdict(dict)
 
 
 def pytest_addoption(parser):
@@ -18,6 +19,10 @@ def pytest_runtest_logreport(report):
         name = "xfailed" if name == "skipped" else "xpassed"
     if report.when == "call" or name != "passed":
         outcomes.setdefault(report.nodeid, name)
+    if report.when == "call":
+        steps = dict(report.user_properties).get("chip_steps", {})
+        for emulator, n_steps in steps.items():
+            chip_steps[emulator][report.nodeid] = n_steps
 
 
 def pytest_collectreport(report):
@@ -31,4 +36,17 @@ def pytest_sessionfinish(session):
         return
     counts = dict(collections.Counter(outcomes.values()))
     path = pathlib.Path(session.config.getoption("--outcomes"))
-    path.write_text(json.dumps({"counts": counts, "outcomes": outcomes}, indent=1))
+    found = {"counts": counts, "chip": chip_counts(), "outcomes": outcomes}
+    path.write_text(json.dumps(found, indent=1))
+
+
+def chip_counts():
+    """Count for each emulator the tests that ran it, those that passed, and steps."""
+    return {
+        emulator: {
+            "tests": len(steps),
+            "passed": sum(outcomes[test] == "passed" for test in steps),
+            "steps": sum(steps.values()),
+        }
+        for emulator, steps in chip_steps.items()
+    }

@@ -1,7 +1,8 @@
 """
-The suites of NengoDL and NengoLoihi, run by pytest in a process of its own.
+The suites of NengoDL, NengoLoihi and Nengo, run by pytest in a process of its own.
 
-Not part of the ordinary tests: ``pytest -m parity`` runs them, for minutes.
+Not part of the ordinary tests: ``pytest -m parity`` runs them, for minutes; with ``-k
+our_emulator`` those that run on our emulator.
 """
 
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 from importlib import metadata
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +20,38 @@ import nengo_hybrid
 
 HERE = pathlib.Path(__file__).parent
 EXPECTED_FAILURES = json.loads((HERE / "expected_failures.json").read_text())
+UNSUPPORTED = json.loads((HERE / "nengo_unsupported.json").read_text())
+THEIRS, OURS = "nengo-loihi", "nengo-hybrid"
+
+
+class Run(NamedTuple):
+    """
+    One run of a suite, and what it has to reach.
+
+    Attributes
+    ----------
+    suite : str
+    least_passed : int
+    emulator : str
+        Whose emulator runs the chip; none for NengoDL.
+    least_emulated : int
+        Tests that passed and in which that emulator ran.
+    """
+
+    suite: str
+    least_passed: int
+    emulator: str = ""
+    least_emulated: int = 0
+
+
+# Under these names in expected_failures.json too.
+RUNS = {
+    "nengo_loihi": Run("nengo_loihi", 470, THEIRS, 204),
+    "nengo_dl": Run("nengo_dl", 367),
+    "nengo": Run("nengo", 104, THEIRS, 33),
+    "nengo_loihi-our_emulator": Run("nengo_loihi", 468, OURS, 202),
+    "nengo-our_emulator": Run("nengo", 108, OURS, 37),
+}
 
 
 def missing_distributions():
@@ -28,24 +62,34 @@ def missing_distributions():
     return [name for name in (*wanted, "nengo-dl") if name not in installed]
 
 
-def run_suite(suite, folder):
+def suite_options(run):
+    """Return pytest's options for one run: plugins, and on whose emulator."""
+    options = "-p shims_first -p pytest7 -p outcomes "
+    if run.emulator:
+        options += f"-p emulators --emulator {run.emulator} "
+    if run.suite == "nengo":
+        options += "--unsupported "
+    return f"{options} -p {run.suite}_suite -c {HERE / run.suite}.ini"
+
+
+def run_suite(run, folder):
     """
     Run one suite through the shims.
 
     Returns
     -------
-    counts, outcomes : dict
-        Outcome -> number of tests, and test id -> outcome.
+    dict
+        "counts", outcome -> number of tests; "outcomes", test id -> outcome; "chip",
+        emulator -> how many tests it ran, how many of them passed, and steps.
     str
         The end of what pytest printed.
     """
     package = pathlib.Path(nengo_hybrid.__file__).parent.parent
     paths = [package, HERE, HERE / "startup"]
     options = f"""
-        -q -n 2 --tb=short -p no:cacheprovider
-        -p shims_first -p pytest7 -p outcomes -p {suite}_suite
-        --outcomes {folder / "outcomes.json"} -c {HERE / suite}.ini
-        --rootdir {sysconfig.get_path("purelib")} --pyargs {suite}
+        -q -n 2 --tb=short -p no:cacheprovider {suite_options(run)}
+        --outcomes {folder / "outcomes.json"}
+        --rootdir {sysconfig.get_path("purelib")} --pyargs {run.suite}
     """
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options.split()],
@@ -59,8 +103,7 @@ def run_suite(suite, folder):
     printed = done.stdout[-4000:]
     results = folder / "outcomes.json"
     assert results.exists(), printed
-    found = json.loads(results.read_text())
-    return found["counts"], found["outcomes"], printed
+    return json.loads(results.read_text()), printed
 
 
 @pytest.mark.parity
@@ -69,18 +112,31 @@ def run_suite(suite, folder):
     reason=f"not installed: {', '.join(missing_distributions())}; "
     "run pip install -r tests/parity/requirements.txt",
 )
-@pytest.mark.parametrize(
-    "suite, least_passed", [("nengo_loihi", 470), ("nengo_dl", 367)]
-)
-def test_a_suite_fails_only_where_expected(suite, least_passed, tmp_path):
-    counts, outcomes, printed = run_suite(suite, tmp_path)
+@pytest.mark.parametrize("name", RUNS)
+def test_a_suite_fails_only_where_expected(name, tmp_path):
+    run = RUNS[name]
+    found, printed = run_suite(run, tmp_path)
+    outcomes, chip = found["outcomes"], found["chip"]
     failed = {test for test, outcome in outcomes.items() if outcome == "failed"}
-    assert failed == set(EXPECTED_FAILURES[suite]), printed
-    assert counts["passed"] >= least_passed, counts
+    assert failed == set(EXPECTED_FAILURES[name]), printed
+    assert found["counts"]["passed"] >= run.least_passed, found["counts"]
+    # The other emulator ran no integers at all.
+    assert not ({THEIRS, OURS} - {run.emulator}) & set(chip), chip
+    if run.emulator:
+        assert chip[run.emulator]["passed"] >= run.least_emulated, chip
 
 
 def test_every_expected_failure_has_a_reason():
-    for suite, failures in EXPECTED_FAILURES.items():
+    assert set(EXPECTED_FAILURES) == set(RUNS)
+    for name, failures in EXPECTED_FAILURES.items():
         for test, reason in failures.items():
-            assert test.startswith(f"{suite}/")
+            assert test.startswith(f"{RUNS[name].suite}/")
             assert len(reason) > 10
+
+
+def test_every_unsupported_test_has_a_reason():
+    assert set(UNSUPPORTED) == {"any", THEIRS}
+    for reasons in UNSUPPORTED.values():
+        for reason, tests in reasons.items():
+            assert len(reason) > 10
+            assert all(test.startswith("nengo/") for test in tests)
