@@ -3,5 +3,6 @@
 from nengo_hybrid.emulate.chip import run
 from nengo_hybrid.emulate.emulator import Emulator
 from nengo_hybrid.emulate.host import run_graph
+from nengo_hybrid.emulate.memory import free_bytes
 
-__all__ = ["Emulator", "run", "run_graph"]
+__all__ = ["Emulator", "free_bytes", "run", "run_graph"]

@@ -47,6 +47,11 @@ def working_bytes(graph, n_steps):
     return lines + 4 * graph.n_compartments * REGISTER_BYTES
 
 
+def free_bytes():
+    """Return the bytes of memory that this machine can give without swapping."""
+    return psutil.virtual_memory().available
+
+
 def check_memory(graph, n_samples, n_steps, memory_bytes=None, **bins):
     """
     Check that the results of a batch fit into memory.
@@ -61,7 +66,7 @@ def check_memory(graph, n_samples, n_steps, memory_bytes=None, **bins):
     EmulateError
         If they do not; the message has the largest batch that does.
     """
-    free = psutil.virtual_memory().available if memory_bytes is None else memory_bytes
+    free = free_bytes() if memory_bytes is None else memory_bytes
     results = result_bytes(graph, n_steps, **bins)
     working = working_bytes(graph, n_steps)
     needed = n_samples * results + working
@@ -76,9 +81,9 @@ def check_memory(graph, n_samples, n_steps, memory_bytes=None, **bins):
     )
 
 
-def samples_at_once(graph, n_samples, n_steps, free_bytes):
+def samples_at_once(graph, n_samples, n_steps, free):
     """Return how many samples to work on at once, so that they fit into memory."""
     if graph.learns:
         return 1
-    fits = max(1, free_bytes // working_bytes(graph, n_steps))
+    fits = max(1, free // working_bytes(graph, n_steps))
     return int(min(n_samples, fits, max(LEAST_SAMPLES, -(-n_samples // LEAST_PARTS))))

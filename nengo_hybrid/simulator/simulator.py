@@ -12,7 +12,7 @@ from nengo.exceptions import (
 )
 from nengo.utils.progress import Progress, ProgressTracker
 
-from nengo_hybrid.emulate import Emulator
+from nengo_hybrid.emulate import Emulator, free_bytes
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.lower import build_chip, probe_filter, read_chip
 from nengo_hybrid.simulator.data import SimulationData
@@ -21,6 +21,7 @@ from nengo_hybrid.trace import make_trace
 
 # Compartments times steps that are kept at once, before probes take what they need.
 KEPT_VALUES = 50_000_000
+VALUE_BYTES = 8
 
 
 class LoihiSimulator:
@@ -333,6 +334,7 @@ class LoihiSimulator:
                 "the last run stopped halfway through a step; reset the simulator first"
             )
         steps = self._check_steps(steps)
+        self._check_memory(steps)
         feeds = self._check_data(data or {}, steps)
         bar = self.progress_bar if progress_bar is None else progress_bar
         kept = len(self._hosts) * self.graph.n_compartments
@@ -485,6 +487,31 @@ class LoihiSimulator:
                 f"steps has to be a whole number, at least 0, got {steps}"
             )
         return int(steps)
+
+    def _check_memory(self, steps):
+        """Check that what probes are going to record fits into memory."""
+        sizes = [
+            self.model.objs[probe]["out"].output_size / self._period(probe)
+            for probe in self.data.probes
+            if probe not in self._counts_only
+        ]
+        sizes += [
+            probe.size_in / self._period(probe)
+            for simulator in self._hosts[0].simulators
+            for probe in simulator.model.probes
+        ]
+        per_step = int(np.ceil(VALUE_BYTES * len(self._hosts) * sum(sizes)))
+        free = free_bytes()
+        if steps * per_step > free:
+            raise EmulateError(
+                f"the probes record {steps * per_step:,} bytes in {steps} steps, of "
+                f"which {free:,} are free; {free // per_step} steps fit. Give probes a "
+                "sample_every, or name them in counts_only"
+            )
+
+    def _period(self, probe):
+        """Return the steps from one recorded value of a probe to the next."""
+        return 1 if probe.sample_every is None else max(1, probe.sample_every / self.dt)
 
     def _check_data(self, data, steps):
         """Check what nodes are to give; return it as (n_samples, n_steps, size)."""
