@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
+from nengo.exceptions import ValidationError
+
+from nengo_hybrid.lower import probe_filter
 
 
 class SimulationData(Mapping):
@@ -18,36 +21,77 @@ class SimulationData(Mapping):
     hosts : list of Host
         One per sample.
     minibatch_size : int or None
+    counts_only : iterable of nengo.Probe
+        Probes that keep only a sum over all steps.
+
+    Raises
+    ------
+    ValidationError
+        If one of ``counts_only`` is no probe on the chip.
     """
 
-    def __init__(self, model, hosts, minibatch_size):
+    def __init__(self, model, hosts, minibatch_size, *, counts_only=()):
         self._model, self._hosts, self._batched = model, hosts, minibatch_size
-        self._parts = {probe: [] for probe in model.nengo_probes}
-        self._parts = {
-            p: rows
-            for p, rows in self._parts.items()
-            if p not in model.chip2host_params
-        }
-        self._cache = {}
+        on_host = model.chip2host_params
+        self.probes = tuple(p for p in model.nengo_probes if p not in on_host)
+        for probe in counts_only:
+            if probe not in self.probes:
+                raise ValidationError(
+                    f"has {probe}, which is no probe on the chip", attr="counts_only"
+                )
+        self._counts_only = frozenset(counts_only)
+        self.reset()
 
     @property
-    def probes(self):
-        """The probes on the chip."""
-        return tuple(self._parts)
+    def growing(self):
+        """The probes on the chip whose data grows with the steps."""
+        return tuple(p for p in self.probes if p not in self._counts_only)
 
-    def add(self, probe, values, *, total=False):
-        """Append values (n_samples, n_steps, size), or add them to what is there."""
-        parts = self._parts[probe]
-        if total and parts:
-            values = parts.pop() + values
-        parts.append(values)
-        self._cache.pop(probe, None)
+    def reset(self):
+        """Forget what probes recorded, and the state of their filters."""
+        self._filters = {
+            probe: [probe_filter(self._model.dt) for _ in self._hosts]
+            for probe in self.probes
+        }
+        self.clear()
 
     def clear(self):
         """Forget what probes recorded."""
-        for parts in self._parts.values():
-            parts.clear()
-        self._cache.clear()
+        self._parts = {probe: [] for probe in self.probes}
+        self._cache = {}
+
+    def collect(self, chip, record, first, steps):
+        """
+        Take what the chip's probes read in some steps.
+
+        Parameters
+        ----------
+        chip : Chip
+        record : Record
+        first : int
+            Steps that were run before.
+        steps : int
+            Steps that the record holds.
+        """
+        for probe in self.probes:
+            reader = self._model.objs[probe]["out"]
+            values = [
+                filter_values(reader, chip.read(probe, record, sample, slice(steps)))
+                for sample, filter_values in enumerate(self._filters[probe])
+            ]
+            self._keep(probe, np.stack(values), first)
+
+    def _keep(self, probe, values, first):
+        """Append what a probe is to keep of new values (n_samples, n_steps, size)."""
+        parts = self._parts[probe]
+        if probe in self._counts_only:
+            total = values.sum(axis=1, keepdims=True)
+            values = parts.pop() + total if parts else total
+        elif probe.sample_every is not None:
+            steps = first + 1 + np.arange(values.shape[1])
+            values = values[:, steps % (probe.sample_every / self._model.dt) < 1]
+        parts.append(values)
+        self._cache.pop(probe, None)
 
     def __getitem__(self, key):
         if key in self._parts:

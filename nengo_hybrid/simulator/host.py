@@ -139,8 +139,3 @@ def _simulator(model, dt, seed):
     simulator._sim_data = own
     simulator.data = SimulationData(own)
     return simulator
-
-
-def feedable(model, node):
-    """Tell whether a node's output is a constant that can be replaced."""
-    return isinstance(node, nengo.Node) and isinstance(node.output, np.ndarray)

@@ -1,6 +1,5 @@
 """`LoihiSimulator`: build with NengoLoihi, run on the compiled emulator."""
 
-import numbers
 import warnings
 
 import numpy as np
@@ -12,12 +11,18 @@ from nengo.exceptions import (
 )
 from nengo.utils.progress import Progress, ProgressTracker
 
-from nengo_hybrid.emulate import Emulator, free_bytes
-from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.lower import build_chip, probe_filter, read_chip
+from nengo_hybrid.emulate import free_bytes
+from nengo_hybrid.exceptions import EmulateError
+from nengo_hybrid.lower import build_chip
+from nengo_hybrid.simulator.checks import (
+    check_arguments,
+    check_data,
+    check_steps,
+    check_time,
+)
+from nengo_hybrid.simulator.chip import Chip
 from nengo_hybrid.simulator.data import SimulationData
-from nengo_hybrid.simulator.host import Host, feedable
-from nengo_hybrid.trace import make_trace
+from nengo_hybrid.simulator.host import Host
 
 # Compartments times steps that are kept at once, before probes take what they need.
 KEPT_VALUES = 50_000_000
@@ -108,7 +113,7 @@ class LoihiSimulator:
         n_threads=None,
     ):
         self.closed = True
-        self._check(network, target, minibatch_size)
+        check_arguments(network, target, minibatch_size)
         self.network, self.progress_bar = network, progress_bar
         self.minibatch_size = minibatch_size
         self.model = build_chip(
@@ -124,80 +129,21 @@ class LoihiSimulator:
                 "Model is precomputable. Setting precompute=False may slow execution.",
                 stacklevel=2,
             )
-        self.graph = read_chip(self.model)
         self.seed = _choose_seed(seed, network)
         n_samples = minibatch_size or 1
-        self._emulator = Emulator(
-            self.graph,
+        self._chip = Chip(
+            self.model,
             n_samples,
             seed=self.seed,
             on_overflow=on_overflow,
             n_threads=n_threads,
         )
         self._hosts = [Host(self.model, self.seed) for _ in range(n_samples)]
-        self.data = SimulationData(self.model, self._hosts, minibatch_size)
-        self._index_model(counts_only)
-        self._start()
+        self.data = SimulationData(
+            self.model, self._hosts, minibatch_size, counts_only=counts_only
+        )
+        self._n_steps, self._broken = 0, False
         self.closed = False
-
-    @staticmethod
-    def _check(network, target, minibatch_size):
-        if network is None:
-            raise ValidationError("network parameter must not be None", attr="network")
-        if target not in (None, "sim"):
-            raise ValidationError(
-                f"must be 'sim' or None, got {target!r}; NengoLoihi's own simulator "
-                "runs boards ('loihi') and networks in floats ('simreal')",
-                attr="target",
-            )
-        if minibatch_size is not None and not (
-            isinstance(minibatch_size, numbers.Integral)
-            and not isinstance(minibatch_size, bool)
-            and minibatch_size >= 1
-        ):
-            raise ValidationError(
-                f"must be a whole number of at least 1, or None, got "
-                f"{minibatch_size!r}",
-                attr="minibatch_size",
-            )
-
-    def _index_model(self, counts_only):
-        """Find lines, synapses and probes of the graph by their NengoLoihi objects."""
-        first = np.cumsum([0] + [lines.n_lines for lines in self.graph.inputs])
-        inputs = list(self.model.inputs)
-        self._lines_of = {
-            receiver: slice(first[inputs.index(lines)], first[inputs.index(lines) + 1])
-            for receiver, lines in self.model.spike_targets.items()
-        }
-        self._permanent = [
-            (step, slice(start, start + lines.n_neurons), lines.spikes[step])
-            for lines, start in zip(inputs, first, strict=False)
-            for step in sorted(lines.permanent)
-        ]
-        self._synapses = {
-            id(synapse): (b, s)
-            for b, block in enumerate(self.model.blocks)
-            for s, synapse in enumerate(block.synapses)
-        }
-        self._probe_numbers = {p: i for i, p in enumerate(self.model.probes)}
-        unknown = [p for p in counts_only if p not in self.data.probes]
-        if unknown:
-            raise ValidationError(
-                f"has {unknown[0]}, which is no probe on the chip", attr="counts_only"
-            )
-        self._counts_only = set(counts_only)
-
-    def _start(self):
-        """Set what a run counts up to its start."""
-        n_samples = len(self._hosts)
-        self.n_steps_done, self._broken = 0, False
-        self._filters = {
-            probe: [probe_filter(self.dt) for _ in range(n_samples)]
-            for probe in self.data.probes
-        }
-        self._spikes = np.zeros((n_samples, self.graph.n_compartments), np.int64)
-        self._active = np.zeros((n_samples, len(self.graph.blocks)), np.int64)
-        self._injected = np.zeros((n_samples, self.graph.n_lines), np.int64)
 
     def __enter__(self):
         return self
@@ -227,31 +173,22 @@ class LoihiSimulator:
     @property
     def n_steps(self):
         """(int) Time steps run so far."""
-        return self.n_steps_done
+        return self._n_steps
 
     @property
     def time(self):
         """(float) Time run so far, in seconds."""
-        return self.n_steps_done * self.dt
+        return self.n_steps * self.dt
+
+    @property
+    def graph(self):
+        """(QuantizedGraph) What is on the chip."""
+        return self._chip.graph
 
     @property
     def trace(self):
         """(Trace) Counts of all steps so far, in one bin; see `nengo_hybrid.trace`."""
-        injected, first = {}, 0
-        for lines in self.graph.inputs:
-            counts = self._injected[:, None, first : first + lines.n_lines]
-            injected[lines.population], first = counts, first + lines.n_lines
-        return make_trace(
-            self.graph,
-            injected,
-            self._spikes[:, None],
-            self._active[:, None],
-            backend="emulator",
-            target_sha256="",
-            seed=self.seed,
-            n_steps=self.n_steps,
-            bin_steps=max(self.n_steps, 1),
-        )
+        return self._chip.trace(self.n_steps)
 
     def close(self):
         """Close the simulator; ``data`` stays readable."""
@@ -277,11 +214,11 @@ class LoihiSimulator:
         if self.closed:
             raise SimulatorClosed("Cannot reset closed Simulator.")
         self.seed = self.seed if seed is None else seed
-        self._emulator.reset(self.seed)
+        self._chip.reset(self.seed)
         for host in self._hosts:
             host.reset(self.seed)
-        self.data.clear()
-        self._start()
+        self.data.reset()
+        self._n_steps, self._broken = 0, False
 
     def run(self, time_in_seconds, *, data=None, progress_bar=None):
         """
@@ -292,11 +229,7 @@ class LoihiSimulator:
         time_in_seconds : float
             At least 0.
         """
-        if not np.isfinite(time_in_seconds) or time_in_seconds < 0:
-            raise ValidationError(
-                f"must be a positive time in seconds, got {time_in_seconds}",
-                attr="time_in_seconds",
-            )
+        check_time(time_in_seconds)
         steps = int(np.round(float(time_in_seconds) / self.dt))
         if steps == 0:
             warnings.warn(
@@ -320,7 +253,7 @@ class LoihiSimulator:
         Parameters
         ----------
         steps : int
-            At least 1.
+            At least 0.
         data : dict of nengo.Node to array, optional
             What nodes with a constant output give instead: (n_steps, size), or
             (minibatch_size, n_steps, size).
@@ -333,9 +266,9 @@ class LoihiSimulator:
             raise SimulationError(
                 "the last run stopped halfway through a step; reset the simulator first"
             )
-        steps = self._check_steps(steps)
+        check_steps(steps)
         self._check_memory(steps)
-        feeds = self._check_data(data or {}, steps)
+        feeds = check_data(data or {}, steps, self.minibatch_size)
         bar = self.progress_bar if progress_bar is None else progress_bar
         kept = len(self._hosts) * self.graph.n_compartments
         most = max(1, KEPT_VALUES // kept)
@@ -347,154 +280,9 @@ class LoihiSimulator:
                 part = {node: x[:, start:stop] for node, x in feeds.items()}
                 self._run_part(stop - start, part, tracker.total_progress)
 
-    def _run_part(self, steps, feeds, progress):
-        """Run steps whose values are kept until probes have taken what they need."""
-        record = self._emulator.new_record(len(self._hosts), steps)
-        self._broken = True
-        try:
-            if self.precompute:
-                self._run_ahead(steps, feeds, record)
-                progress.step(steps)
-            else:
-                self._run_together(steps, feeds, record, progress)
-            self._broken = False
-        finally:
-            self._collect(record)
-
-    def _run_ahead(self, steps, feeds, record):
-        """Run what feeds the chip, then the chip, then what the chip feeds."""
-        for sample, host in enumerate(self._hosts):
-            self._run_host(host, host.before, sample, steps, feeds)
-        lines = np.zeros((len(self._hosts), steps, self.graph.n_lines), np.int16)
-        first = self.n_steps
-        self._take(lines, first)
-        self._emulator.advance(lines, record)
-        self._give(record, first, slice(steps))
-        for sample, host in enumerate(self._hosts):
-            self._run_host(host, host.beside, sample, steps, feeds)
-
-    @staticmethod
-    def _run_host(host, simulator, sample, steps, feeds):
-        if simulator is None:
-            return
-        with host.advancing():
-            for step in range(steps):
-                for node, x in feeds.items():
-                    host.feed(node, x[sample, step])
-                host.advance(simulator)
-
-    def _run_together(self, steps, feeds, record, progress):
-        """Run host and chip in turns, a step each."""
-        lines = np.zeros((len(self._hosts), 1, self.graph.n_lines), np.int16)
-        first = self.n_steps
-        with Host.advancing():
-            for step in range(steps):
-                for sample, host in enumerate(self._hosts):
-                    for node, x in feeds.items():
-                        host.feed(node, x[sample, step])
-                    if host.beside is not None:
-                        host.advance(host.beside)
-                lines[:] = 0
-                self._take(lines, first + step)
-                self._emulator.advance(lines, record)
-                self._give(record, first + step, slice(step, step + 1))
-                progress.step()
-
-    def _take(self, lines, first):
-        """Take what the hosts sent for some steps, and the errors that came with it."""
-        for step, where, spikes in self._permanent:
-            if first < step <= first + lines.shape[1]:
-                lines[:, step - 1 - first, where][:, spikes] = 1
-        for sample, host in enumerate(self._hosts):
-            for receiver, step, spiked in host.take_spikes():
-                lines[sample, step - 1 - first, self._lines_of[receiver]] = spiked
-        if self.graph.learns:
-            (host,) = self._hosts
-            errors = [(*self._synapses[id(s)], e) for s, e in host.take_errors()]
-            self._emulator.set_errors(errors)
-        self._injected += lines.sum(axis=1)
-
-    def _give(self, record, first, rows):
-        """Give the hosts what probes read for them in some steps."""
-        for probe in self._hosts[0].receivers:
-            for sample, host in enumerate(self._hosts):
-                values = self._values(probe, record, sample, rows)
-                for k, x in enumerate(values):
-                    host.receivers[probe].receive(self.dt * (first + k + 2), x)
-
-    def _values(self, probe, record, sample, rows):
-        """Return what a probe reads of a sample, weighted, (n_rows, size)."""
-        reader = self.model.objs[probe]["out"]
-        number = self._probe_numbers[reader]
-        columns = self._emulator.read_probe(record, number, sample, rows)
-        if reader.key == "spiked":
-            columns = columns.astype(bool)
-        parts = self.graph.probes[number].parts
-        if len(parts) == 1:
-            # As NengoLoihi's probe does, without its checks, which take their time.
-            weights = reader.weights[0]
-            return columns if weights is None else columns.dot(weights)
-        ends = np.cumsum([len(neurons) for _, neurons in parts])[:-1]
-        return reader.weight_outputs(np.split(columns, ends, axis=1))
-
-    def _collect(self, record):
-        """Let probes take what they need of a record, as far as it was run."""
-        done = int(record.n_done.min())
-        self._emulator.warn_of_overflows(record, self.n_steps)
-        for probe in self.data.probes:
-            reader = self.model.objs[probe]["out"]
-            values = [
-                self._filters[probe][sample](
-                    reader, self._values(probe, record, sample, slice(done))
-                )
-                for sample in range(len(self._hosts))
-            ]
-            self._keep(probe, np.stack(values))
-        self._spikes += record.spikes[:, :done].sum(axis=1)
-        self._active += record.active[:, :done].sum(axis=1)
-        self.n_steps_done += done
-
-    def _keep(self, probe, values):
-        """Append to a probe's data what it is to keep of new values."""
-        if probe in self._counts_only:
-            self.data.add(probe, values.sum(axis=1, keepdims=True), total=True)
-            return
-        if probe.sample_every is not None:
-            steps = self.n_steps + 1 + np.arange(values.shape[1])
-            values = values[:, steps % (probe.sample_every / self.dt) < 1]
-        self.data.add(probe, values)
-
-    def trange(self, sample_every=None, dt=None):
-        """
-        Return the times, in seconds, of the values that probes recorded.
-
-        Parameters
-        ----------
-        sample_every : float, optional
-            Of the probe, in seconds; by default every step.
-        """
-        if dt is not None:
-            raise ValidationError("is now sample_every", attr="dt", obj=self)
-        period = 1 if sample_every is None else sample_every / self.dt
-        steps = np.arange(1, self.n_steps + 1)
-        return self.dt * steps[steps % period < 1]
-
-    @staticmethod
-    def _check_steps(steps):
-        is_whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
-        if not is_whole or steps < 0:
-            raise EmulateError(
-                f"steps has to be a whole number, at least 0, got {steps}"
-            )
-        return int(steps)
-
     def _check_memory(self, steps):
         """Check that what probes are going to record fits into memory."""
-        sizes = [
-            self.model.objs[probe]["out"].output_size / self._period(probe)
-            for probe in self.data.probes
-            if probe not in self._counts_only
-        ]
+        sizes = [self._chip.size(p) / self._period(p) for p in self.data.growing]
         sizes += [
             probe.size_in / self._period(probe)
             for simulator in self._hosts[0].simulators
@@ -513,28 +301,70 @@ class LoihiSimulator:
         """Return the steps from one recorded value of a probe to the next."""
         return 1 if probe.sample_every is None else max(1, probe.sample_every / self.dt)
 
-    def _check_data(self, data, steps):
-        """Check what nodes are to give; return it as (n_samples, n_steps, size)."""
-        checked = {}
-        for node, values in data.items():
-            if not feedable(self.model, node):
-                raise EmulateError(
-                    f"data is for nodes with a constant output, such as "
-                    f"nengo.Node(np.zeros(size)); {node} is none"
-                )
-            values = np.asarray(values, dtype=float)
-            wanted = len(self._hosts), steps, node.size_out
-            if self.minibatch_size is None and values.ndim == 2:
-                values = values[None]
-            if values.shape != wanted:
-                wanted = wanted if self.minibatch_size else wanted[1:]
-                raise ShapeError(
-                    f"{node} needs data of shape {wanted}, got {values.shape}"
-                )
-            if not np.all(np.isfinite(values)):
-                raise EmulateError(f"{node} needs finite numbers, got NaN or infinity")
-            checked[node] = values
-        return checked
+    def _run_part(self, steps, feeds, progress):
+        """Run steps whose values are kept until probes have taken what they need."""
+        record = self._chip.new_record(steps)
+        self._broken = True
+        try:
+            if self.precompute:
+                self._run_ahead(steps, feeds, record)
+                progress.step(steps)
+            else:
+                self._run_together(steps, feeds, record, progress)
+            self._broken = False
+        finally:
+            done = self._chip.count(record, self.n_steps)
+            self.data.collect(self._chip, record, self.n_steps, done)
+            self._n_steps += done
+
+    def _run_ahead(self, steps, feeds, record):
+        """Run what feeds the chip, then the chip, then what the chip feeds."""
+        for sample, host in enumerate(self._hosts):
+            _run_host(host, host.before, steps, feeds, sample)
+        lines = self._chip.new_lines(steps)
+        self._chip.advance(self._hosts, lines, record, self.n_steps)
+        for sample, host in enumerate(self._hosts):
+            _run_host(host, host.beside, steps, feeds, sample)
+
+    def _run_together(self, steps, feeds, record, progress):
+        """Run host and chip in turns, a step each."""
+        lines = self._chip.new_lines(1)
+        with Host.advancing():
+            for step in range(steps):
+                for sample, host in enumerate(self._hosts):
+                    for node, x in feeds.items():
+                        host.feed(node, x[sample, step])
+                    if host.beside is not None:
+                        host.advance(host.beside)
+                lines[:] = 0
+                self._chip.advance(self._hosts, lines, record, self.n_steps + step)
+                progress.step()
+
+    def trange(self, sample_every=None, dt=None):
+        """
+        Return the times, in seconds, of the values that probes recorded.
+
+        Parameters
+        ----------
+        sample_every : float, optional
+            Of the probe, in seconds; by default every step.
+        """
+        if dt is not None:
+            raise ValidationError("is now sample_every", attr="dt", obj=self)
+        period = 1 if sample_every is None else sample_every / self.dt
+        steps = np.arange(1, self.n_steps + 1)
+        return self.dt * steps[steps % period < 1]
+
+
+def _run_host(host, simulator, steps, feeds, sample):
+    """Run one of a host's simulators for some steps."""
+    if simulator is None:
+        return
+    with host.advancing():
+        for step in range(steps):
+            for node, x in feeds.items():
+                host.feed(node, x[sample, step])
+            host.advance(simulator)
 
 
 def _choose_seed(seed, network):
