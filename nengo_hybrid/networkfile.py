@@ -193,12 +193,15 @@ def plain_name(named):
     'a.neurons'
     >>> plain_name("<Node (unlabeled) at 0x7f896e47ac10>")
     'Node'
+    >>> plain_name("<Connection from <Ensemble 'a'> to <Ensemble 'b'>>")
+    'a to b'
     """
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", str(named))
     text = re.sub(r"<(\w+) \(unlabeled\)>", r"\1", text)
     text = re.sub(r"<\w+ (['\"])([^<>]*)\1>", r"\2", text)
     text = re.sub(r"<Neurons of ([^<>]*)>", r"\1.neurons", text)
-    return re.sub(r"[<>]", "", text)
+    text = re.sub(r"Probe of '\w+' of ", "Probe of ", re.sub(r"[<>]", "", text))
+    return re.sub(r"^Connection from (.*) to (.*)$", r"\1 to \2", text)
 
 
 def unique_names(names, taken=()):
@@ -248,15 +251,19 @@ def read_arrays(path):
     DataError
         If it is missing, damaged or something else.
     """
+    file = None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file) if hasattr(file, "files") else None
+        file = np.load(path, allow_pickle=False)
+        arrays = dict(file) if hasattr(file, "files") else None
     except UNREADABLE as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or "no .npz file of plain numbers"
         raise DataError(
             f"cannot read arrays from {str(path)!r}: {reason}. Make the file with "
             "np.savez(path, label_of_the_node=array)"
         ) from error
+    finally:
+        if hasattr(file, "close"):
+            file.close()
     if arrays is None or not all(isinstance(a, np.ndarray) for a in arrays.values()):
         raise DataError(
             f"{str(path)!r} needs arrays with names; make it with "

@@ -108,8 +108,9 @@ class Learner:
         for first, is_line, axons in group.sources:
             values = state.lines if is_line else state.spiked
             counts = values[0, first : first + len(axons)]
-            for axon in axons[(counts != 0) & (axons >= 0)]:
-                lost |= bool(group.spiked[axon])
+            sent = (counts != 0) & (axons >= 0)
+            for axon, count in zip(axons[sent], counts[sent], strict=True):
+                lost |= bool(group.spiked[axon]) or count > 1
                 group.spiked[axon] = True
         if lost:
             words = (

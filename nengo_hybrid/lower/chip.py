@@ -239,6 +239,11 @@ def _read_learning(synapse, block, error_scale):
             f"synapses {str(synapse.label)!r} onto block {str(block.label)!r} learn, "
             "so each axon needs weights of its own; they share weights"
         )
+    if any((np.diff(np.sort(i, axis=1), axis=1) == 0).any() for i in synapse.indices):
+        raise LowerError(
+            f"synapses {str(synapse.label)!r} onto block {str(block.label)!r} learn, "
+            "so an axon may reach a compartment only once; one is reached twice"
+        )
     return Learning(
         rate_mantissa=int(synapse._lr_int),
         rate_exponent=int(synapse._lr_exp),

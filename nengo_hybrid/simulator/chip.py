@@ -81,7 +81,9 @@ class Chip:
     def _take(self, hosts, lines, first):
         for step, place, spikes in self._permanent:
             if first < step <= first + lines.shape[1]:
-                lines[:, step - 1 - first, place][:, spikes] = 1
+                # An event camera may send several events of a pixel in a step.
+                at_step = lines[:, step - 1 - first, place]
+                np.add.at(at_step, (slice(None), spikes), 1)
         for sample, host in enumerate(hosts):
             for receiver, step, spiked in host.take_spikes():
                 lines[sample, step - 1 - first, self._lines_of[receiver]] = spiked
