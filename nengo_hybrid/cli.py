@@ -330,7 +330,7 @@ def check_files(results, sources):
             )
 
 
-def open_simulator(network, path, n_steps, *, counts_only, **options):
+def open_simulator(network, path, n_steps, **options):
     """
     Build a network of a user's file, and see that its run fits into memory.
 
@@ -344,11 +344,8 @@ def open_simulator(network, path, n_steps, *, counts_only, **options):
 
     try:
         sim = LoihiSimulator(network, dt=DT_S, progress_bar=False, **options)
-        if counts_only:
-            # Which probes are on the chip is known only now.
-            sim.data._counts_only = frozenset(sim.data.probes)
         # Of all steps; each part of the run is going to check its own.
-        sim._check_memory(n_steps)
+        sim.check_memory(n_steps)
     except EmulateError as error:  # which is a failed run elsewhere; nothing ran yet
         raise LowerError(str(error)) from error
     except HybridError:
@@ -457,12 +454,11 @@ def warnings_as_lines():
 
 def count(sim, network, names, n_steps, wall, place):
     """Sum up what a run did, as it goes to JSON."""
-    from nengo_hybrid.networkfile import plain_name, unique_names
+    from nengo_hybrid.names import plain_name, unique_names
 
     trace = sim.trace
     # NengoLoihi gives lines of the host the label None.
-    labels = [re.sub("^None", "input", plain_name(n)) for n in trace.populations]
-    plain = unique_names(labels)
+    plain = list(trace.populations)
     rows = dict(zip(plain, trace.populations.values(), strict=True))
     on_host = [
         o

@@ -9,7 +9,6 @@ import contextlib
 import inspect
 import os
 import pathlib
-import re
 import secrets
 import sys
 import traceback
@@ -21,6 +20,7 @@ import nengo
 import numpy as np
 
 from nengo_hybrid.exceptions import BuildError, BundleError, DataError, ShapeError
+from nengo_hybrid.names import plain_name, unique_names
 
 # The name that the file's module has while it runs; not "__main__", so that what a
 # script does only as a script stays undone.
@@ -173,55 +173,6 @@ def _check_takes_nothing(function, name, path):
             f"{name!r} of {path} needs arguments; write a function without any that "
             "calls it, and name that"
         )
-
-
-def plain_name(named):
-    """
-    Shorten what Nengo calls an object: to its label, or its type if it has none.
-
-    Parameters
-    ----------
-    named : str or object
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> plain_name("<Neurons of <Ensemble 'a'>>")
-    'a.neurons'
-    >>> plain_name("<Node (unlabeled) at 0x7f896e47ac10>")
-    'Node'
-    >>> plain_name("<Connection from <Ensemble 'a'> to <Ensemble 'b'>>")
-    'a to b'
-    """
-    text = re.sub(r" at 0x[0-9a-fA-F]+", "", str(named))
-    text = re.sub(r"<(\w+) \(unlabeled\)>", r"\1", text)
-    text = re.sub(r"<\w+ (['\"])([^<>]*)\1>", r"\2", text)
-    text = re.sub(r"<Neurons of ([^<>]*)>", r"\1.neurons", text)
-    text = re.sub(r"Probe of '\w+' of ", "Probe of ", re.sub(r"[<>]", "", text))
-    return re.sub(r"^Connection from (.*) to (.*)$", r"\1 to \2", text)
-
-
-def unique_names(names, taken=()):
-    """
-    Tell equal names apart: the second of a name gets ``#2``.
-
-    Examples
-    --------
-    >>> unique_names(["a", "b", "a"])
-    ['a', 'b', 'a #2']
-    """
-    taken, unique = set(taken), []
-    for name in names:
-        number, free = 1, name
-        while free in taken:
-            number += 1
-            free = f"{name} #{number}"
-        taken.add(free)
-        unique.append(free)
-    return unique
 
 
 def probe_names(network):

@@ -34,6 +34,7 @@ TYPES = {
     "exceptions",
     "graph",
     "metrics",
+    "names",
     "networks",
     "neurons",
     "parameters",

@@ -79,7 +79,8 @@ def run(
         _check_whole(name, steps)
     shape = graph.check_counts(host_counts)
     n_samples, n_steps = shape[0], graph.chip_time_steps(shape[1])
-    check_batch(graph, 1 if graph.learns else n_samples)
+    # Samples of a graph that learns run one after the other.
+    check_batch(graph, min(n_samples, 1) if graph.learns else n_samples)
     bins = {"bin_steps": min(bin_steps, max(n_steps, 1)), "sample_every": sample_every}
     free = check_memory(graph, n_samples, n_steps, memory_bytes, **bins)
     at_once = samples_at_once(graph, n_samples, n_steps, free)
@@ -87,7 +88,11 @@ def run(
         graph, at_once, seed=seed, on_overflow=on_overflow, n_threads=n_threads
     )
     record = emulator.new_record(n_samples, n_steps, **bins)
-    injected = {}
+    none = graph.inject({name: counts[:0] for name, counts in host_counts.items()})
+    injected = {
+        name: np.zeros((n_samples, *spikes.shape[1:]), spikes.dtype)
+        for name, spikes in signed_spikes(graph, none, bins["bin_steps"]).items()
+    }
 
     def trace(n_done):
         found = emulator.read(_samples(record, 0, n_done))
@@ -110,9 +115,6 @@ def run(
             part = slice(start, min(start + at_once, n_samples))
             lines = graph.inject({k: counts[part] for k, counts in host_counts.items()})
             for name, spikes in signed_spikes(graph, lines, bins["bin_steps"]).items():
-                if name not in injected:
-                    whole = n_samples, *spikes.shape[1:]
-                    injected[name] = np.zeros(whole, spikes.dtype)
                 injected[name][part] = spikes
             _run_part(emulator, graph, lines, _samples(record, part.start, part.stop))
             n_done = part.stop

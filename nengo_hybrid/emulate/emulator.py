@@ -117,7 +117,9 @@ class Emulator:
             _positions(recorded[probe.variable], _compartments(graph, probe))
             for probe in graph.probes
         ]
-        self._pool = None
+        self._pool, self._rng = None, None
+        self._noise = NoiseSource(graph)
+        self._learner = Learner(graph, self.program, strict=self.strict)
         self.reset(seed)
 
     def reset(self, seed=None, *, n_samples=None):
@@ -135,13 +137,14 @@ class Emulator:
             check_batch(self.graph, n_samples)
             self.n_samples = n_samples
         n = self.graph.n_compartments
-        self.n_steps = 0
+        self.n_steps, self._overflown = 0, False
         self.seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
-        self._rng = np.random.RandomState(self.seed)
-        self._noise = NoiseSource(self.graph)
-        if self._stored_weights is not None:
+        # To seed takes as long as some steps of a small network.
+        if self._noise.noisy or self.graph.learns:
+            self._rng = np.random.RandomState(self.seed)
+        if self.graph.learns:
             self.program.weights[:] = self._stored_weights
-        self._learner = Learner(self.graph, self.program, strict=self.strict)
+            self._learner = Learner(self.graph, self.program, strict=self.strict)
         self._state = State(
             *(np.zeros((self.n_samples, n), np.int32) for _ in range(3)),
             np.zeros((self.n_samples, -(-n // 8) * 8), np.uint8),
@@ -233,6 +236,7 @@ class Emulator:
             noise = self._noise.draw(stop - start, self._rng, always=bool(learned))
             part = np.ascontiguousarray(lines[:, start:stop])
             overflown = self._call(part, noise, record)
+            self._overflown |= overflown
             self._learner.store(learned)
             self.n_steps += stop - start
             if overflown and self.strict:
@@ -295,7 +299,7 @@ class Emulator:
         first_step : int
             The step at which the record starts.
         """
-        if record.faults[..., TIMES].any():
+        if self._overflown and not self.strict:
             for words in self._describe(record, first_step):
                 warnings.warn(words, stacklevel=3)
 

@@ -120,17 +120,17 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
         refractory, spiked = state.refractory[sample], state.spiked[sample]
         n_spiking = _list_spiking(spiked, n_lines, spiking)
         for step in range(n_steps):
+            for c in range(n):
+                arriving[c] = 0
             if len(noise.current):
-                arriving[:] = noise.current[step]
-                drive[:] = program.bias + noise.voltage[step]
-            else:
-                arriving[:] = 0
+                for c in range(n):
+                    arriving[c] = noise.current[step, c]
+                    drive[c] = program.bias[c] + noise.voltage[step, c]
             sent = lines[sample, step - 1] if step else state.lines[sample]
             n_sent = _list_nonzero(sent, injected)
-            _deliver(program, injected, n_sent, 0, program.n_inputs, arriving)
-            _deliver_again(program, sent, injected, n_sent, arriving)
-            n_groups = program.first_source.size - 1
-            _deliver(program, spiking, n_spiking, program.n_inputs, n_groups, arriving)
+            _deliver(program, injected[:n_sent], arriving)
+            _deliver_again(program, sent, injected[:n_sent], arriving)
+            _deliver(program, spiking[:n_spiking], arriving)
             overflown = _update(
                 u,
                 v,
@@ -165,7 +165,8 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
             if overflown and strict:
                 break
         if n_steps:
-            state.lines[sample] = lines[sample, -1]
+            for i in range(n_lines):
+                state.lines[sample, i] = lines[sample, n_steps - 1, i]
     return any_overflow
 
 
@@ -199,14 +200,14 @@ def _list_spiking(spiked, n_lines, found):
 
 
 @numba.njit(nogil=True, cache=True)
-def _deliver(program, sources, n_sources, first_group, last_group, arriving):
-    """Add the weights behind all sources of some groups that spike, once each."""
+def _deliver(program, sources, arriving):
+    """Add the weights behind sources that spike, in their order, once each."""
     start, stop, target = program.start, program.stop, program.target
     weights, indices = program.weights, program.indices
     i = 0
-    for group in range(first_group, last_group):
+    for group in range(program.first_projection.size - 1):
         first, end = i, program.first_source[group + 1]
-        while i < n_sources and sources[i] < end:
+        while i < sources.size and sources[i] < end:
             i += 1
         if i == first:
             continue
@@ -270,13 +271,11 @@ def _add_scattered(start, stop, target, weights, indices, segments, sources, arr
 
 
 @numba.njit(nogil=True, cache=True)
-def _deliver_again(program, counts, lines, n_lines, arriving):
+def _deliver_again(program, counts, lines, arriving):
     """Add the weights behind lines that take several spikes in a step once more."""
-    one_line = np.zeros(1, np.int64)
-    for k in range(n_lines):
-        one_line[0] = lines[k]
+    for k in range(lines.size):
         for _ in range(counts[lines[k]] - 1):
-            _deliver(program, one_line, 1, 0, program.n_inputs, arriving)
+            _deliver(program, lines[k : k + 1], arriving)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -72,7 +72,7 @@ def check_memory(graph, n_samples, n_steps, memory_bytes=None, **bins):
     needed = n_samples * results + working
     if needed <= free:
         return free - n_samples * results
-    fits = max(0, (free - working) // results)
+    fits = max(0, (free - working) // max(results, 1))
     raise EmulateError(
         f"{n_samples} samples of {n_steps} steps need {needed:,} bytes of memory, of "
         f"which {free:,} are free; a batch of {fits} fits. Run fewer samples at once, "

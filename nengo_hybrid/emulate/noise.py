@@ -12,18 +12,23 @@ class NoiseSource:
     Parameters
     ----------
     graph : QuantizedGraph
+
+    Attributes
+    ----------
+    noisy : bool
+        Whether any compartment has noise.
     """
 
     def __init__(self, graph):
         n = graph.n_compartments
         self._factor, self._offset = np.zeros(n), np.zeros(n, np.int32)
         self._at_membrane = np.zeros(n, dtype=bool)
-        self._noisy = False
+        self.noisy = False
         self._silent = np.zeros((0, n), np.int32)
         for block, start in zip(graph.blocks, graph.block_starts, strict=True):
             if block.noise is not None:
                 own = slice(start, start + block.n_compartments)
-                enabled, self._noisy = block.noise.enabled, True
+                enabled, self.noisy = block.noise.enabled, True
                 self._factor[own] = np.where(
                     enabled, 2.0 ** (block.noise.exponent - 7), 0
                 )
@@ -45,12 +50,12 @@ class NoiseSource:
         -------
         Noise
         """
-        if not self._noisy and not always:
+        if not self.noisy and not always:
             return Noise(self._silent, self._silent)
         drawn = rng.randint(
             -127, 128, size=(n_steps, len(self._factor)), dtype=np.int32
         )
-        if not self._noisy:
+        if not self.noisy:
             return Noise(self._silent, self._silent)
         noise = ((drawn + self._offset) * self._factor).astype(np.int32)
         return Noise(

@@ -25,8 +25,6 @@ class Program(NamedTuple):
     Attributes
     ----------
     first_source : (n_groups + 1,) int64 array
-    n_inputs : int
-        Groups that are inputs.
     first_projection : (n_groups + 1,) int64 array
         Projections are sorted by group.
     first_segment : (n_projections,) int64 array
@@ -45,7 +43,6 @@ class Program(NamedTuple):
     """
 
     first_source: np.ndarray
-    n_inputs: int
     first_projection: np.ndarray
     first_segment: np.ndarray
     kind: np.ndarray
@@ -107,7 +104,6 @@ def compile_graph(graph):
     names = "vth", "vmin", "vmax", "bias", "refract_delay"
     return Program(
         first_source.astype(np.int64),
-        len(graph.inputs),
         np.cumsum([0] + [len(group.axons) for group in groups]).astype(np.int64),
         (np.cumsum([0, *lengths])[:-1] - origin).astype(np.int64),
         kinds,
@@ -156,16 +152,12 @@ def store_weights(graph):
     runs, weights, indices, n_stored = {}, [], [], 0
     for b, block in enumerate(graph.blocks):
         for s, group in enumerate(block.synapses):
-            stored = [
-                _last_wins(*row)
-                for row in zip(group.weights, group.indices, strict=True)
-            ]
-            runs[b, s] = _lay_out(group, n_stored)
-            weights += [row.ravel() for row in stored]
-            indices += [_from_lowest(row).ravel() for row in group.indices]
-            n_stored += sum(row.size for row in group.weights)
-    flat = np.concatenate(weights) if weights else np.zeros(0, np.int32)
-    reached = np.concatenate(indices) if indices else np.zeros(0, np.int32)
+            runs[b, s], stored, reached = _lay_out(group, n_stored)
+            weights.append(stored)
+            indices.append(reached)
+            n_stored += len(stored)
+    flat = np.concatenate([np.zeros(0, np.int32), *weights])
+    reached = np.concatenate([np.zeros(0, np.int64), *indices])
     if reached.max(initial=0) > np.iinfo(np.uint16).max:
         raise EmulateError(
             f"an axon reaches compartments {reached.max():,} apart in one block; at "
@@ -174,46 +166,39 @@ def store_weights(graph):
     return runs, flat.astype(np.int32), reached.astype(np.uint16)
 
 
-def _from_lowest(indices):
-    """Count the targets of each row from its lowest."""
-    return indices - indices.min(axis=1, keepdims=True, initial=np.iinfo(np.int32).max)
-
-
-def _last_wins(weights, indices):
-    """Clear weights whose target comes again in the row: NengoLoihi ignores them."""
-    if (np.diff(indices, axis=1) > 0).all():
-        return weights
-    weights = weights.copy()
-    for row, reached in zip(weights, indices, strict=True):
-        from_the_end = np.unique(reached[::-1], return_index=True)[1]
-        repeated = np.ones(len(row), dtype=bool)
-        repeated[len(row) - 1 - from_the_end] = False
-        row[repeated] = 0
-    return weights
-
-
 def _lay_out(group, n_stored):
-    """Say where the rows of a group come to be, and whether their targets are a run."""
+    """Say where the rows of a group come to be; return weights and indices too."""
     n_atoms = max((len(row) for row in group.weights), default=1)
-    shape = len(group.weights), n_atoms
     sizes = np.repeat([row.shape[1] for row in group.weights], n_atoms).astype(np.int64)
     stop = np.cumsum(sizes)
     start = stop - sizes
-    flat = [row.ravel() for row in group.indices]
-    reached = np.concatenate([*flat, [-1]]).astype(np.int64)
-    # Steps of one from each index to the next; counted up, so that a run is told by
-    # the count between its ends.
-    steps = np.concatenate([[0], np.cumsum(np.diff(reached) == 1)])
-    filled = sizes > 0
-    end = np.where(filled, stop - 1, start)
-    dense = steps[end] - steps[start] == end - start
-    ends = np.zeros((2, len(sizes)), dtype=np.int64)
+    weights = np.concatenate([np.zeros(0, int), *(w.ravel() for w in group.weights)])
+    reached = np.concatenate([np.zeros(0, int), *(i.ravel() for i in group.indices)])
+    steps, filled = np.diff(reached), sizes > 0
+    steps[start[filled][1:] - 1] = 1  # from one row to the next
+    lowest, highest = np.zeros((2, len(sizes)), dtype=np.int64)
     if filled.any():
-        bounds = start[filled]
-        ends[0, filled] = np.minimum.reduceat(reached[:-1], bounds)
-        ends[1, filled] = np.maximum.reduceat(reached[:-1], bounds)
-    arrays = n_stored + start, n_stored + stop, *ends, dense
-    return Runs(*(array.reshape(shape) for array in arrays))
+        lowest[filled] = np.minimum.reduceat(reached, start[filled])
+        highest[filled] = np.maximum.reduceat(reached, start[filled])
+    # Counted up, so that a run is told by the count between its ends.
+    ones = np.concatenate([[0], np.cumsum(steps == 1)])
+    end = np.where(filled, stop - 1, start)
+    dense = ~filled | (ones[end % len(ones)] - ones[start % len(ones)] == end - start)
+    for row in np.unique(np.searchsorted(stop, np.flatnonzero(steps <= 0), "right")):
+        inside = slice(start[row], stop[row])
+        weights[inside] = _last_wins(weights[inside], reached[inside])
+    arrays = n_stored + start, n_stored + stop, lowest, highest, dense
+    shape = len(group.weights), n_atoms
+    runs = Runs(*(array.reshape(shape) for array in arrays))
+    return runs, weights, reached - np.repeat(lowest, sizes)
+
+
+def _last_wins(weights, reached):
+    """Clear weights whose target comes again in the row: NengoLoihi ignores them."""
+    from_the_end = np.unique(reached[::-1], return_index=True)[1]
+    wins = np.zeros(len(weights), dtype=bool)
+    wins[len(weights) - 1 - from_the_end] = True
+    return np.where(wins, weights, 0)
 
 
 def _project(graph, source, axon, runs):

@@ -23,6 +23,7 @@ from nengo_hybrid.graph import (
     SpikingGraph,
     SynapseGroup,
 )
+from nengo_hybrid.names import plain_name, unique_names
 
 PROBED = ("spiked", "voltage", "current")
 SPLIT_SUFFIX = re.compile(r"\[[^\[\]]*\]$")
@@ -91,23 +92,20 @@ def check_blocks(blocks):
         if dtypes != {np.dtype(np.int32)}:
             found = ", ".join(sorted(map(str, dtypes)))
             raise LowerError(
-                f"block {str(block.label)!r} needs integers of 32 bits, got {found}; "
+                f"block {_label(block)!r} needs integers of 32 bits, got {found}; "
                 "discretize the model first (target='sim', not 'simreal')"
             )
 
 
 def _named_inputs(model):
     """Return the model's inputs by name; the second of a name gets a number."""
-    names = _unique([str(i.label) for i in model.inputs])
+    names = unique_names([_label(i) for i in model.inputs])
     return dict(zip(names, model.inputs, strict=True))
 
 
-def _unique(names):
-    seen, unique = {}, []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
-    return unique
+def _label(part):
+    """Name a part of the model, with nothing in it that changes from run to run."""
+    return "unnamed" if part.label is None else plain_name(part.label)
 
 
 def _owners(model, blocks):
@@ -120,7 +118,7 @@ def _owners(model, blocks):
                 group = tuple(numbers[id(block)] for block in found)
                 parts.update(dict.fromkeys(group, group))
     groups = list(dict.fromkeys(parts[i] for i in range(len(blocks))))
-    names = _unique([_group_name(blocks, group) for group in groups])
+    names = unique_names([_group_name(blocks, group) for group in groups])
     neurons = getattr(model, "block_comp_map", {})
     return [
         (names[groups.index(parts[i])], _neurons(block, neurons))
@@ -129,7 +127,7 @@ def _owners(model, blocks):
 
 
 def _group_name(blocks, group):
-    label = str(blocks[group[0]].label)
+    label = _label(blocks[group[0]])
     return SPLIT_SUFFIX.sub("", label) if len(group) > 1 else label
 
 
@@ -189,7 +187,7 @@ def _homes(blocks):
 def _read_block(block, population, neurons, homes, error_scale):
     compartment = block.compartment
     return Block(
-        name=str(block.label),
+        name=_label(block),
         population=population,
         neurons=neurons,
         decay_u=compartment.decay_u.copy(),
@@ -220,7 +218,7 @@ def _read_synapse(synapse, block, error_scale):
     axons = np.arange(synapse.n_axons)
     rows, bases = synapse.axon_to_weight_map, synapse.axon_compartment_bases
     return SynapseGroup(
-        name=str(synapse.label),
+        name=_label(synapse),
         weights=tuple(w.copy() for w in synapse.weights),
         indices=tuple(i.copy() for i in synapse.indices),
         row_of_axon=axons if rows is None else np.array([rows[a] for a in axons]),
@@ -236,12 +234,12 @@ def _read_learning(synapse, block, error_scale):
         return None
     if synapse.axon_to_weight_map is not None:
         raise LowerError(
-            f"synapses {str(synapse.label)!r} onto block {str(block.label)!r} learn, "
+            f"synapses {_label(synapse)!r} onto block {_label(block)!r} learn, "
             "so each axon needs weights of its own; they share weights"
         )
     if any((np.diff(np.sort(i, axis=1), axis=1) == 0).any() for i in synapse.indices):
         raise LowerError(
-            f"synapses {str(synapse.label)!r} onto block {str(block.label)!r} learn, "
+            f"synapses {_label(synapse)!r} onto block {_label(block)!r} learn, "
             "so an axon may reach a compartment only once; one is reached twice"
         )
     return Learning(
@@ -289,7 +287,7 @@ def _read_probe(probe, blocks):
         (numbers[id(block)], np.arange(block.n_neurons)[which])
         for block, which in zip(probe.target, probe.slice, strict=True)
     )
-    name = f"{probe.key} of {', '.join(str(blocks[b].label) for b, _ in parts)}"
+    name = f"{probe.key} of {', '.join(_label(blocks[b]) for b, _ in parts)}"
     return Probe(name=name, variable=probe.key, parts=parts)
 
 

@@ -46,7 +46,7 @@ def _is_whole(value, *, at_least):
     return is_whole and value >= at_least
 
 
-def check_data(data, steps, minibatch_size):
+def check_data(data, steps, minibatch_size, network):
     """
     Check what nodes are to give instead of their constant output.
 
@@ -56,6 +56,8 @@ def check_data(data, steps, minibatch_size):
         Of shape (n_steps, size), or (minibatch_size, n_steps, size).
     steps : int
     minibatch_size : int or None
+    network : nengo.Network
+        That the nodes have to be in.
 
     Returns
     -------
@@ -73,10 +75,10 @@ def check_data(data, steps, minibatch_size):
         is_constant = isinstance(node, nengo.Node) and isinstance(
             node.output, np.ndarray
         )
-        if not is_constant:
+        if not is_constant or node not in network.all_nodes:
             raise EmulateError(
                 f"data is for nodes with a constant output, such as "
-                f"nengo.Node(np.zeros(size)); {node} is none"
+                f"nengo.Node(np.zeros(size)); {node} is none of this network"
             )
         values = np.asarray(values, dtype=float)
         wanted = (steps, node.size_out)

@@ -75,7 +75,11 @@ class Chip:
         """
         self._take(hosts, lines, first)
         done = int(record.n_done[0])
-        self.emulator.advance(lines, record)
+        try:
+            self.emulator.advance(lines, record)
+        finally:
+            sent = lines[:, : int(record.n_done.min()) - done]
+            self._injected += sent.sum(axis=1)
         self._give(hosts, record, first, slice(done, done + lines.shape[1]))
 
     def _take(self, hosts, lines, first):
@@ -91,7 +95,6 @@ class Chip:
             (host,) = hosts
             errors = [(*self._synapses[id(s)], e) for s, e in host.take_errors()]
             self.emulator.set_errors(errors)
-        self._injected += lines.sum(axis=1)
 
     def _give(self, hosts, record, first, rows):
         for probe in hosts[0].receivers:

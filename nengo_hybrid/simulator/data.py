@@ -21,8 +21,8 @@ class SimulationData(Mapping):
     hosts : list of Host
         One per sample.
     minibatch_size : int or None
-    counts_only : iterable of nengo.Probe
-        Probes that keep only a sum over all steps.
+    counts_only : bool or iterable of nengo.Probe
+        Probes that keep only a sum over all steps; True for all on the chip.
 
     Raises
     ------
@@ -30,16 +30,18 @@ class SimulationData(Mapping):
         If one of ``counts_only`` is no probe on the chip.
     """
 
-    def __init__(self, model, hosts, minibatch_size, *, counts_only=()):
+    def __init__(self, model, hosts, minibatch_size, *, counts_only=False):
         self._model, self._hosts, self._batched = model, hosts, minibatch_size
         on_host = model.chip2host_params
         self.probes = tuple(p for p in model.nengo_probes if p not in on_host)
-        for probe in counts_only:
+        if isinstance(counts_only, bool):
+            counts_only = self.probes if counts_only else ()
+        self._counts_only = frozenset(counts_only)
+        for probe in self._counts_only:
             if probe not in self.probes:
                 raise ValidationError(
                     f"has {probe}, which is no probe on the chip", attr="counts_only"
                 )
-        self._counts_only = frozenset(counts_only)
         self.reset()
 
     @property
@@ -49,6 +51,7 @@ class SimulationData(Mapping):
 
     def reset(self):
         """Forget what probes recorded, and the state of their filters."""
+        self._n_steps = 0
         self._filters = {
             probe: [probe_filter(self._model.dt) for _ in self._hosts]
             for probe in self.probes
@@ -58,7 +61,14 @@ class SimulationData(Mapping):
     def clear(self):
         """Forget what probes recorded."""
         self._parts = {probe: [] for probe in self.probes}
-        self._cache = {}
+        self._cache, self._first_step = {}, self._n_steps
+
+    def _rows(self, probe, first, steps):
+        """Tell in which of some steps a probe records."""
+        period = 1
+        if probe.sample_every is not None:
+            period = probe.sample_every / self._model.dt
+        return (first + 1 + np.arange(steps)) % period < 1
 
     def collect(self, chip, record, first, steps):
         """
@@ -73,6 +83,7 @@ class SimulationData(Mapping):
         steps : int
             Steps that the record holds.
         """
+        self._n_steps = first + steps
         for probe in self.probes:
             reader = self._model.objs[probe]["out"]
             values = [
@@ -87,9 +98,8 @@ class SimulationData(Mapping):
         if probe in self._counts_only:
             total = values.sum(axis=1, keepdims=True)
             values = parts.pop() + total if parts else total
-        elif probe.sample_every is not None:
-            steps = first + 1 + np.arange(values.shape[1])
-            values = values[:, steps % (probe.sample_every / self._model.dt) < 1]
+        else:
+            values = values[:, self._rows(probe, first, values.shape[1])]
         parts.append(values)
         self._cache.pop(probe, None)
 
@@ -101,15 +111,20 @@ class SimulationData(Mapping):
         if key in self._model.params and key not in self._model.chip2host_params:
             return self._model.params[key]
         found = [
-            simulator.data[key]
+            simulator.data
             for host in self._hosts
             for simulator in host.simulators
-            if key in simulator.data
+            if key in simulator.data.raw
         ]
         if not found:
             raise KeyError(f"{key} was not built, or is no probe of this network")
-        is_probe = any(key in s.model.probes for s in self._hosts[0].simulators)
-        return np.stack(found) if is_probe and self._batched else found[0]
+        if not any(key in s.model.probes for s in self._hosts[0].simulators):
+            return found[0].raw[key]
+        # A host that ran ahead of an interrupted chip has more than the chip did.
+        steps = self._n_steps - self._first_step
+        n_rows = int(self._rows(key, self._first_step, steps).sum())
+        values = [data[key][:n_rows] for data in found]
+        return np.stack(values) if self._batched else values[0]
 
     def _join(self, parts):
         if not parts:
@@ -121,9 +136,11 @@ class SimulationData(Mapping):
         return values
 
     def __iter__(self):
-        yield from self._model.params
-        for simulator in self._hosts[0].simulators:
-            yield from simulator.data
+        simulators = self._hosts[0].simulators
+        on_host = set(self._model.chip2host_params)
+        keys = [key for key in self._model.params if key not in on_host]
+        keys += [key for simulator in simulators for key in simulator.data]
+        return iter(dict.fromkeys(keys))
 
     def __len__(self):
         return sum(1 for _ in self)

@@ -20,7 +20,7 @@ class Host:
     """
 
     def __init__(self, model, seed):
-        self.model = model
+        self.model, self._fed = model, set()
         self.before = _simulator(model.host_pre, model.dt, seed)
         self.beside = _simulator(model.host, model.dt, seed)
         self._connect()
@@ -65,11 +65,18 @@ class Host:
         return np.errstate(invalid="raise", divide="ignore")
 
     def feed(self, node, value):
-        """Set what a node with a constant output gives."""
+        """Set what a node with a constant output gives, until `release`."""
+        self._fed.add(node)
         for simulator in self.simulators:
             signal = simulator.model.sig.get(node, {}).get("out")
             if signal is not None:
                 simulator.signals[signal][...] = value
+
+    def release(self):
+        """Let nodes give their own constants again."""
+        for node in list(self._fed):
+            self.feed(node, node.output)
+        self._fed.clear()
 
     def reset(self, seed):
         """Go back to the start."""

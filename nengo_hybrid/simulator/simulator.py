@@ -63,8 +63,9 @@ class LoihiSimulator:
     on_overflow : str
         When a register of the chip overflows, "warn" and go on with what is left in
         it, or "raise" an `EmulateError`.
-    counts_only : iterable of nengo.Probe
-        Probes that keep nothing but the sum over all steps, in one row.
+    counts_only : bool or iterable of nengo.Probe
+        Probes on the chip that keep nothing but the sum over all steps, in one row;
+        True for all of them.
     n_threads : int, optional
         By default as many as there are processors.
 
@@ -109,7 +110,7 @@ class LoihiSimulator:
         *,
         minibatch_size=None,
         on_overflow="warn",
-        counts_only=(),
+        counts_only=False,
         n_threads=None,
     ):
         self.closed = True
@@ -267,8 +268,10 @@ class LoihiSimulator:
                 "the last run stopped halfway through a step; reset the simulator first"
             )
         check_steps(steps)
-        self._check_memory(steps)
-        feeds = check_data(data or {}, steps, self.minibatch_size)
+        self.check_memory(steps)
+        feeds = check_data(data or {}, steps, self.minibatch_size, self.network)
+        if steps == 0:
+            return
         bar = self.progress_bar if progress_bar is None else progress_bar
         kept = len(self._hosts) * self.graph.n_compartments
         most = max(1, KEPT_VALUES // kept)
@@ -279,9 +282,18 @@ class LoihiSimulator:
                 stop = min(start + most, steps)
                 part = {node: x[:, start:stop] for node, x in feeds.items()}
                 self._run_part(stop - start, part, tracker.total_progress)
+        for host in self._hosts:
+            host.release()
 
-    def _check_memory(self, steps):
-        """Check that what probes are going to record fits into memory."""
+    def check_memory(self, steps):
+        """
+        Check that what probes are going to record in some steps fits into memory.
+
+        Raises
+        ------
+        EmulateError
+            If it does not; with the number of steps that does.
+        """
         sizes = [self._chip.size(p) / self._period(p) for p in self.data.growing]
         sizes += [
             probe.size_in / self._period(probe)
