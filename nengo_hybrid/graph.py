@@ -422,6 +422,12 @@ class QuantizedGraph:
                 f"{who} needs counts in whole numbers, got {counts.dtype}; run the "
                 "host's part without rates=True"
             )
+        most = np.iinfo(np.int16).max * self.chip_steps
+        if max(counts.max(initial=0), -counts.min(initial=0)) > most:
+            raise ShapeError(
+                f"{who} has counts from {counts.min()} to {counts.max()}; a step of "
+                f"the input can inject {most:,} spikes of a neuron"
+            )
         if lines.n_lines == n_neurons and np.any(counts < 0):
             raise ShapeError(
                 f"{who} has one line a neuron, for counts of at least 0, got "

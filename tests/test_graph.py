@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nengo_hybrid.exceptions import BuildError
+from nengo_hybrid.exceptions import BuildError, ShapeError
 from nengo_hybrid.graph import (
     Population,
     Projection,
@@ -234,3 +234,15 @@ def test_unsigned_populations_have_one_line_a_neuron(counts, chip_steps):
 def test_the_largest_negative_count_does_not_wrap():
     counts = np.array([[[-128, 0]]], dtype=np.int8)
     assert make_quantized(4).injected("x", counts)[0, :, 2].tolist() == [32] * 4
+
+
+def test_counts_that_do_not_fit_a_line_are_refused():
+    counts = np.full((1, 2, 2), 65_534)
+    graph = make_quantized(2, chip_steps=2)
+    assert graph.check_counts({"x": counts}) == (1, 2)
+    with pytest.raises(ShapeError) as caught:
+        graph.check_counts({"x": counts + 1})
+    assert str(caught.value) == (
+        "injected population 'x' has counts from 65535 to 65535; a step of the input "
+        "can inject 65,534 spikes of a neuron"
+    )

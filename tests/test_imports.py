@@ -161,7 +161,7 @@ def test_stages_meet_only_in_types():
             "imports tensorflow, which only compat, train may",
         ),
         (
-            "cli.py",
+            "cli/emulate.py",
             "def f():\n    from nengo_dl import Simulator",
             "imports nengo_dl, which only compat, train may",
         ),

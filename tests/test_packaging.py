@@ -57,7 +57,7 @@ def test_wheel_holds_every_file_of_the_package(wheel):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert {
-        "nengo_hybrid/cli.py",
+        "nengo_hybrid/cli/__init__.py",
         "nengo_hybrid/report/templates/style.css",
         "nengo_hybrid/targets/profiles/loihi1.json",
     } <= files

@@ -88,7 +88,7 @@ def run(
         graph, at_once, seed=seed, on_overflow=on_overflow, n_threads=n_threads
     )
     record = emulator.new_record(n_samples, n_steps, **bins)
-    none = graph.inject({name: counts[:0] for name, counts in host_counts.items()})
+    none = {i.name: np.zeros((0, n_steps, i.n_lines), np.int16) for i in graph.inputs}
     injected = {
         name: np.zeros((n_samples, *spikes.shape[1:]), spikes.dtype)
         for name, spikes in signed_spikes(graph, none, bins["bin_steps"]).items()

@@ -103,6 +103,10 @@ class Emulator:
                 f"{on_overflow!r}"
             )
         self.graph, self.n_samples, self.on_overflow = graph, n_samples, on_overflow
+        if n_threads is not None and not _is_whole(n_threads):
+            raise EmulateError(
+                f"n_threads has to be a whole number, at least 1, got {n_threads!r}"
+            )
         self.n_threads = n_threads or os.cpu_count()
         self.program = compile_graph(graph)
         self._stored_weights = self.program.weights.copy() if graph.learns else None
@@ -224,10 +228,18 @@ class Emulator:
 
         Raises
         ------
+        ShapeError
+            If the record has no room for them.
         EmulateError
             If a register overflows that is to raise.
         """
         n_steps, first_step = lines.shape[1], self.n_steps - int(record.n_done[0])
+        room = record.spikes.shape[1] * record.bin_steps - int(record.n_done[0])
+        if n_steps > room or len(record.spikes) != self.n_samples:
+            raise ShapeError(
+                f"{self.n_samples} samples of {n_steps} steps need room in the record, "
+                f"which has it for {len(record.spikes)} of {room}; make a new record"
+            )
         per_sample = self.graph.n_compartments * -(-self.n_samples // self.n_threads)
         most = 1 if self._learner.groups else max(1, CALL_UPDATES // per_sample)
         for start in range(0, n_steps, most):
@@ -276,7 +288,8 @@ class Emulator:
     def read_probe(self, record, number, samples=slice(None), rows=slice(None)):
         """Return what one probe of the graph read, (n_samples, n_rows, n_probed)."""
         values = getattr(record, RECORDED[self.graph.probes[number].variable])
-        return values[samples, rows, self._columns[number]]
+        # In two steps: one would move the axis of a list of columns to the front.
+        return values[samples, rows][..., self._columns[number]]
 
     def _check_lines(self, lines):
         wanted = self.n_samples, self.graph.n_lines
@@ -288,6 +301,8 @@ class Emulator:
             )
         if lines.dtype != np.int16:
             raise ShapeError(f"lines need spike counts in int16, got {lines.dtype}")
+        if lines.min(initial=0) < 0:
+            raise ShapeError(f"lines need counts of at least 0, got {lines.min()}")
 
     def warn_of_overflows(self, record, first_step):
         """
@@ -335,8 +350,7 @@ def check_batch(graph, n_samples):
     EmulateError
         If the batch has no samples, or several of a graph that learns.
     """
-    is_whole = isinstance(n_samples, (int, np.integer)) and n_samples is not True
-    if not is_whole or n_samples < 1:
+    if not _is_whole(n_samples):
         raise EmulateError(
             f"a batch needs a whole number of samples, at least 1, got {n_samples!r}"
         )
@@ -345,6 +359,11 @@ def check_batch(graph, n_samples):
             f"the network learns on the chip, so its samples share weights and run one "
             f"after the other; it needs a batch of 1, got {n_samples}"
         )
+
+
+def _is_whole(value):
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return is_whole and value >= 1
 
 
 def _compartments(graph, probe):

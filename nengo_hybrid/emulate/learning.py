@@ -114,8 +114,8 @@ class Learner:
                 group.spiked[axon] = True
         if lost:
             words = (
-                f"synapses {group.name!r} got two spikes on an axon within "
-                f"{group.rule.trace_epoch} steps; the trace counts one"
+                f"Synaptic trace spikes lost: synapses {group.name!r} got two spikes "
+                f"on an axon in {group.rule.trace_epoch} steps; the trace counts one"
             )
             if self.strict:
                 raise EmulateError(words)
@@ -163,7 +163,7 @@ def _scale_errors(error, scale):
     scaled = np.round(scale * np.asarray(error)).astype(np.int32)
     if np.any(np.abs(scaled) > MAX_ERROR):
         warnings.warn(
-            f"an error of {np.abs(error).max():.3g} is more than the "
+            f"PES error of {np.abs(error).max():.3g} is more than the "
             f"{MAX_ERROR / scale:.3g} that the chip takes; lower pes_error_scale",
             stacklevel=4,
         )

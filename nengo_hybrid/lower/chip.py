@@ -9,6 +9,7 @@ import re
 import numpy as np
 from nengo_loihi.builder import Model
 from nengo_loihi.probe import ProbeFilter
+from nengo_loihi.simulator import Timers  # noqa: F401 (for who simulates)
 
 from nengo_hybrid.exceptions import LowerError
 from nengo_hybrid.graph import (

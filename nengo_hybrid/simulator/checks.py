@@ -30,7 +30,7 @@ def check_time(time_in_seconds):
     """Check a time to run for; a `ValidationError` says what is wrong."""
     if not np.isfinite(time_in_seconds) or time_in_seconds < 0:
         raise ValidationError(
-            f"must be a positive time in seconds, got {time_in_seconds}",
+            f"must be positive, in seconds; got {time_in_seconds}",
             attr="time_in_seconds",
         )
 

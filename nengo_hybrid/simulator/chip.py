@@ -1,10 +1,16 @@
 """The chip beside its hosts: what they send it, and what it gives back."""
 
 import numpy as np
+from nengo.exceptions import SimulationError
 
 from nengo_hybrid.emulate import Emulator
+from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.lower import read_chip
 from nengo_hybrid.trace import make_trace
+
+
+class ChipError(EmulateError, SimulationError):
+    """What stops a run on the chip; for those who expect Nengo's error, too."""
 
 
 class Chip:
@@ -77,6 +83,8 @@ class Chip:
         done = int(record.n_done[0])
         try:
             self.emulator.advance(lines, record)
+        except EmulateError as error:
+            raise ChipError(str(error)) from error
         finally:
             sent = lines[:, : int(record.n_done.min()) - done]
             self._injected += sent.sum(axis=1)
@@ -116,10 +124,6 @@ class Chip:
             return columns if weights is None else columns.dot(weights)
         ends = np.cumsum([len(neurons) for _, neurons in parts])[:-1]
         return reader.weight_outputs(np.split(columns, ends, axis=1))
-
-    def size(self, probe):
-        """Return how many values a Nengo probe reads of a sample in a step."""
-        return self.model.objs[probe]["out"].output_size
 
     def count(self, record, first):
         """Add up what a record holds, and warn of its overflows; return its steps."""

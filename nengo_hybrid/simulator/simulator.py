@@ -13,7 +13,7 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from nengo_hybrid.emulate import free_bytes
 from nengo_hybrid.exceptions import EmulateError
-from nengo_hybrid.lower import build_chip
+from nengo_hybrid.lower import Timers, build_chip
 from nengo_hybrid.simulator.checks import (
     check_arguments,
     check_data,
@@ -82,8 +82,10 @@ class LoihiSimulator:
     ------
     ValidationError
         If an argument is out of range.
-    LowerError, EmulateError
-        If the network has nothing on the chip, or learns in a batch.
+    nengo.exceptions.BuildError
+        If the network has nothing on the chip, or cannot be built for it.
+    EmulateError
+        If the network learns, in a batch of several samples.
 
     Examples
     --------
@@ -115,6 +117,8 @@ class LoihiSimulator:
     ):
         self.closed = True
         check_arguments(network, target, minibatch_size)
+        self.timers, self.target = Timers(), "sim"
+        self.timers.start("build")
         self.network, self.progress_bar = network, progress_bar
         self.minibatch_size = minibatch_size
         self.model = build_chip(
@@ -145,6 +149,7 @@ class LoihiSimulator:
         )
         self._n_steps, self._broken = 0, False
         self.closed = False
+        self.timers.stop("build")
 
     def __enter__(self):
         return self
@@ -294,12 +299,10 @@ class LoihiSimulator:
         EmulateError
             If it does not; with the number of steps that does.
         """
-        sizes = [self._chip.size(p) / self._period(p) for p in self.data.growing]
-        sizes += [
-            probe.size_in / self._period(probe)
-            for simulator in self._hosts[0].simulators
-            for probe in simulator.model.probes
-        ]
+        probes = list(self.data.growing)
+        for simulator in self._hosts[0].simulators:
+            probes += simulator.model.probes
+        sizes = [probe.size_in / self._period(probe) for probe in probes]
         per_step = int(np.ceil(VALUE_BYTES * len(self._hosts) * sum(sizes)))
         free = free_bytes()
         if steps * per_step > free:
@@ -317,6 +320,7 @@ class LoihiSimulator:
         """Run steps whose values are kept until probes have taken what they need."""
         record = self._chip.new_record(steps)
         self._broken = True
+        self.timers.start("run")
         try:
             if self.precompute:
                 self._run_ahead(steps, feeds, record)
@@ -328,6 +332,7 @@ class LoihiSimulator:
             done = self._chip.count(record, self.n_steps)
             self.data.collect(self._chip, record, self.n_steps, done)
             self._n_steps += done
+            self.timers.stop("run")
 
     def _run_ahead(self, steps, feeds, record):
         """Run what feeds the chip, then the chip, then what the chip feeds."""

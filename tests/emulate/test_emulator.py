@@ -536,3 +536,37 @@ def test_a_run_of_no_steps_changes_nothing():
     assert [x.shape for x in empty.probes] == 3 * [(1, 0, 12)]
     whole = Emulator(graph).run(lines)
     assert_same(emulator.run(lines[:, 6:]).probes, [x[:, 6:] for x in whole.probes])
+
+
+def test_negative_counts_are_refused():
+    with pytest.raises(ShapeError, match="^lines need counts of at least 0, got -3$"):
+        Emulator(overflowing_input()).run(silence(3, n_lines=1) - np.int16(3))
+
+
+@pytest.mark.parametrize("n_threads", [0, -1, 1.5, True])
+def test_threads_are_counted_in_whole_numbers(n_threads):
+    words = f"^n_threads has to be a whole number, at least 1, got {n_threads!r}$"
+    with pytest.raises(EmulateError, match=words):
+        Emulator(overflowing_input(), n_threads=n_threads)
+
+
+def test_a_record_needs_room():
+    emulator = Emulator(overflowing_input())
+    with pytest.raises(ShapeError) as caught:
+        emulator.advance(silence(3, n_lines=1), emulator.new_record(1, 2))
+    assert str(caught.value) == (
+        "1 samples of 3 steps need room in the record, which has it for 1 of 2; make a "
+        "new record"
+    )
+
+
+def test_a_probe_of_scattered_neurons_keeps_the_order_of_axes():
+    graph = random_graph()
+    scattered = dataclasses.replace(
+        graph, probes=(Probe("some", "spiked", ((0, np.array([4, 0, 6])),)),)
+    )
+    emulator = Emulator(scattered)
+    record = emulator.new_record(1, 9)
+    emulator.advance(random_lines(0, 9), record)
+    some = emulator.read_probe(record, 0, 0, slice(9))
+    np.testing.assert_array_equal(some, record.spikes[0][:, [4, 0, 6]])

@@ -269,7 +269,7 @@ def test_an_error_that_is_too_large_is_clipped_with_a_warning():
     with pytest.warns(UserWarning) as caught:
         emulator.set_errors([(0, 0, np.array([-20.0]))])
     assert [str(w.message) for w in caught] == [
-        "an error of 20 is more than the 12.7 that the chip takes; lower "
+        "PES error of 20 is more than the 12.7 that the chip takes; lower "
         "pes_error_scale"
     ]
     emulator.run(spikes([1], [0]))
@@ -285,7 +285,10 @@ def test_the_largest_error_is_taken_without_a_warning():
         emulator.set_errors([(0, 0, np.array([12.7]))])
 
 
-LOST = "synapses 's' got two spikes on an axon within 2 steps; the trace counts one"
+LOST = (
+    "Synaptic trace spikes lost: synapses 's' got two spikes on an axon in 2 steps; "
+    "the trace counts one"
+)
 
 
 # They arrive in the third and fourth step; traces are updated in the second and fourth.

@@ -125,7 +125,7 @@ def _run_chips(model, n_steps, *, seed=0, chunks=None, errors=None):
 def _assert_same_warnings(ours, theirs):
     """Check that both told, or did not, of each register, and of lost spikes."""
     words = {f"Overflow in {theirs}": f" has {ours} of " for theirs, ours in REGISTERS}
-    words["Synaptic trace spikes lost"] = " got two spikes on an axon within "
+    words["Synaptic trace spikes lost"] = " got two spikes on an axon in "
     for their_words, our_words in words.items():
         told = any(our_words in message for message in ours)
         assert told == (their_words in theirs), their_words
@@ -168,8 +168,8 @@ class _Watch:
 
     sample_every = None
 
-    def __init__(self, key):
-        self.key = key
+    def __init__(self, key, size_in):
+        self.key, self.size_in = key, size_in
 
 
 class _WatchedModel(Model):
@@ -178,7 +178,8 @@ class _WatchedModel(Model):
     def build(self, obj, *args, **kwargs):
         built = super().build(obj, *args, **kwargs)
         if obj is self.toplevel:
-            self.watches = [_Watch(key) for key in KEYS]
+            n_neurons = sum(block.n_neurons for block in self.blocks)
+            self.watches = [_Watch(key, n_neurons) for key in KEYS]
             for watch in self.watches:
                 probe = LoihiProbe(target=list(self.blocks), key=watch.key)
                 self.add_probe(probe)

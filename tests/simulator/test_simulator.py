@@ -145,7 +145,7 @@ def test_a_run_takes_a_positive_time(seconds):
             sim.run(seconds)
         assert sim.n_steps == 0
     assert str(caught.value) == (
-        f"time_in_seconds: must be a positive time in seconds, got {seconds}"
+        f"time_in_seconds: must be positive, in seconds; got {seconds}"
     )
 
 
