@@ -233,8 +233,9 @@ class Emulator:
         EmulateError
             If a register overflows that is to raise.
         """
-        n_steps, first_step = lines.shape[1], self.n_steps - int(record.n_done[0])
-        room = record.spikes.shape[1] * record.bin_steps - int(record.n_done[0])
+        n_steps, done = lines.shape[1], int(record.n_done[0])
+        first_step = self.n_steps - done
+        room = record.spikes.shape[1] * record.bin_steps - done
         if n_steps > room or len(record.spikes) != self.n_samples:
             raise ShapeError(
                 f"{self.n_samples} samples of {n_steps} steps need room in the record, "
@@ -244,7 +245,9 @@ class Emulator:
         most = 1 if self._learner.groups else max(1, CALL_UPDATES // per_sample)
         for start in range(0, n_steps, most):
             stop = min(start + most, n_steps)
-            learned = self._learner.step(self.n_steps + 1, self._state, self._rng)
+            learned = ()
+            if self._learner.groups:
+                learned = self._learner.step(self.n_steps + 1, self._state, self._rng)
             noise = self._noise.draw(stop - start, self._rng, always=bool(learned))
             part = np.ascontiguousarray(lines[:, start:stop])
             overflown = self._call(part, noise, record)

@@ -85,9 +85,13 @@ class Chip:
             self.emulator.advance(lines, record)
         except EmulateError as error:
             raise ChipError(str(error)) from error
-        finally:
+        except KeyboardInterrupt:
             sent = lines[:, : int(record.n_done.min()) - done]
             self._injected += sent.sum(axis=1)
+            raise
+        # A step at a time is for a host in the loop, whose time counts.
+        one = lines.shape[1] == 1
+        self._injected += lines[:, 0] if one else lines.sum(axis=1)
         self._give(hosts, record, first, slice(done, done + lines.shape[1]))
 
     def _take(self, hosts, lines, first):

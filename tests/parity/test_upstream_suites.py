@@ -49,7 +49,7 @@ RUNS = {
     "nengo_loihi": Run("nengo_loihi", 470, THEIRS, 204),
     "nengo_dl": Run("nengo_dl", 367),
     "nengo": Run("nengo", 104, THEIRS, 33),
-    "nengo_loihi-our_emulator": Run("nengo_loihi", 468, OURS, 202),
+    "nengo_loihi-our_emulator": Run("nengo_loihi", 469, OURS, 203),
     "nengo-our_emulator": Run("nengo", 108, OURS, 37),
 }
 
