@@ -100,13 +100,13 @@ def check_blocks(blocks):
 
 def _named_inputs(model):
     """Return the model's inputs by name; the second of a name gets a number."""
-    names = unique_names([_label(i) for i in model.inputs])
+    names = unique_names([_label(i, "input") for i in model.inputs])
     return dict(zip(names, model.inputs, strict=True))
 
 
-def _label(part):
+def _label(part, otherwise="unnamed"):
     """Name a part of the model, with nothing in it that changes from run to run."""
-    return "unnamed" if part.label is None else plain_name(part.label)
+    return otherwise if part.label is None else plain_name(part.label)
 
 
 def _owners(model, blocks):

@@ -1,0 +1,111 @@
+"""What a run shows on the terminal, and the Ctrl-C that it takes from there."""
+
+import contextlib
+import os
+import re
+import signal
+import threading
+import warnings
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+HIDDEN_WARNINGS = DeprecationWarning, PendingDeprecationWarning, ResourceWarning
+
+
+@contextlib.contextmanager
+def quiet_imports():
+    """Drop what TensorFlow writes to file 2 as it starts; no setting of it does."""
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def emulation_bar(quiet):
+    """Give what draws the emulation's progress, or None if nothing is to be drawn."""
+    if quiet:
+        yield None
+        return
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("emulate the chip", total=None, visible=False)
+
+        def on_sample(n_done, n_samples):
+            bar.update(task, completed=n_done, total=n_samples, visible=True)
+
+        yield on_sample
+
+
+@contextlib.contextmanager
+def run_bar(quiet, n_steps):
+    """Give what draws the progress of a run; on a terminal only."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("emulate", total=n_steps)
+        yield lambda steps: bar.advance(task, steps)
+
+
+@contextlib.contextmanager
+def warnings_as_lines():
+    """
+    Write warnings at the end, a line each, the first of those that say the same.
+
+    None are written if there is an error to tell instead.
+    """
+    told = {}
+
+    def note(message, category, *args, **kwargs):
+        if not issubclass(category, HIDDEN_WARNINGS):
+            # Of how often a register overflowed, each part of a run counts its own.
+            words = re.sub(r" \(\d+ times in all\)", "", str(message))
+            words = " ".join(words.split())
+            kind = re.sub(r"\b(neuron|of|sample|step) -?\d+", "", words)
+            told.setdefault(kind, words)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = note
+        yield
+    for words in told.values():
+        click.echo(f"nengo-hybrid: warning: {words}", err=True)
+
+
+@contextlib.contextmanager
+def interrupt_noted():
+    """Give an event that Ctrl-C sets, so that steps end whole; a second one raises."""
+    noted = threading.Event()
+
+    def note(number, frame):
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored, or somebody else's
+        yield noted
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)

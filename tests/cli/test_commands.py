@@ -1,0 +1,181 @@
+"""The commands demo, targets and report: refused before work, nothing left behind."""
+
+import json
+
+import pytest
+
+from nengo_hybrid import datasets, pipeline
+from nengo_hybrid.datasets import Dataset, Split
+from nengo_hybrid.recipe import RECIPES
+from nengo_hybrid.report import load_json
+from nengo_hybrid.targets import target_names
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fail the test if the pipeline is started."""
+
+    def fail(*args, **kwargs):
+        raise AssertionError("work was started")
+
+    monkeypatch.setattr(pipeline, "run_recipe", fail)
+
+
+def test_targets_lists_every_profile(run):
+    result = run("targets")
+    assert result.exit_code == 0
+    assert len(target_names()) >= 10
+    for name in target_names():
+        assert name in result.stdout
+
+
+def test_targets_prints_numbers_with_evidence(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = run("targets", "loihi1")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    (synaptic_op,) = [line for line in lines if "costs.synaptic_op" in line]
+    cells = synaptic_op.replace("│", " ").split()
+    assert cells[1:5] == ["23.6", "23.6", "35.5", "pJ"]
+    (host_message,) = [line for line in lines if "costs.host_message" in line]
+    assert "unpublished" in host_message
+    assert any(line.startswith("davies2018: ") for line in lines)
+
+
+def test_demo_needs_a_folder_that_can_be_written(run, no_work, tmp_path, refused):
+    (tmp_path / "file").write_text("kept")
+    refused(
+        run("demo", "--out", "file/below"),
+        "BundleError: results need a folder that can be written, got 'file/below' "
+        "(Not a directory); name another with --out",
+    )
+    refused(
+        run("demo", "--out", "file"),
+        "BundleError: results need a folder that can be written, got 'file' "
+        "(File exists); name another with --out",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_bad_folder_is_found_before_anything_large_is_imported(
+    tmp_path, in_a_process_of_its_own
+):
+    (tmp_path / "file").write_text("")
+    done = in_a_process_of_its_own(
+        f"""
+        import sys
+        from nengo_hybrid.cli import main
+        try:
+            main(["demo", "--out", {str(tmp_path / "file" / "below")!r}])
+        except SystemExit as stop:
+            loaded = {{"tensorflow", "nengo_dl", "nengo_loihi"}} & set(sys.modules)
+            print(stop.code, sorted(loaded))
+        """
+    )
+    assert done.stdout == "2 []\n"
+
+
+@pytest.mark.parametrize("name", ["loihi9", "cortex-m4"])
+def test_demo_for_a_target_that_cannot_be_leaves_no_folder(
+    run, no_work, tmp_path, name
+):
+    result = run("demo", "--target", name, "--out", "results")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"nengo-hybrid: TargetError: target '{name}' is ")
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_recipe_is_one_line(run, no_work, tmp_path, refused):
+    known = ", ".join(sorted(path.stem for path in RECIPES.glob("*.json")))
+    refused(
+        run("demo", "--recipe", "letters", "--out", "results"),
+        "BuildError: recipe 'letters' cannot be read (No such file or directory); "
+        f"needed one of {known}, or the path of a JSON file",
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_seed_out_of_range_is_wrong_usage(run, no_work):
+    result = run("demo", "--seed", "-1")
+    assert result.exit_code == 2
+    assert "Invalid value for '--seed'" in result.stderr
+
+
+def test_report_of_a_missing_file(run, refused):
+    refused(
+        run("report", "none.json"),
+        "BundleError: cannot read the report 'none.json': No such file or directory. "
+        "Give the path of a report.json.",
+    )
+
+
+def test_report_of_what_is_not_json(run, tmp_path):
+    (tmp_path / "report.json").write_text('{"schema": 1, "rec')
+    result = run("report", "report.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        "nengo-hybrid: BundleError: 'report.json' is not JSON: "
+    )
+    assert result.stderr.count("\n") == 1
+
+
+def test_report_of_a_damaged_report_writes_no_page(run, tmp_path, refused):
+    (tmp_path / "report.json").write_text('{"schema": 1}')
+    refused(
+        run("report", "report.json", "--html", "page.html"),
+        "BundleError: 'report.json': report lacks the key 'recipe'; use None for a "
+        "value that is not known",
+    )
+    assert not (tmp_path / "page.html").exists()
+
+
+def few_digits(seed):
+    """Return the first 16 pixels of a few digits."""
+    data = datasets.digits(seed)
+    parts = (
+        Split(split.x[:n, :16], split.y[:n])
+        for split, n in ((data.train, 40), (data.validation, 20), (data.test, 5))
+    )
+    return Dataset("few", *parts, n_classes=10)
+
+
+@pytest.fixture
+def tiny_recipe(tmp_path, monkeypatch):
+    """Write a recipe of a few digits; return its path."""
+    monkeypatch.setitem(pipeline.DATASETS, "digits", few_digits)
+    content = json.loads((RECIPES / "digits.json").read_text(encoding="utf-8"))
+    content["name"] = "tiny"
+    content["network"] |= {"order": 4, "theta_steps": 16, "n_hidden": 6}
+    content["network"]["readout_steps"] = 4
+    content["training"] |= {"epochs": 1, "minibatch_size": 20}
+    content["deployment"]["chip_steps"] = 1
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_demo_writes_a_report_that_can_be_shown(
+    run, tiny_recipe, tmp_path, monkeypatch
+):
+    tiny = ("--recipe", str(tiny_recipe), "--seed", "3")
+    quiet = run("demo", *tiny, "--out", "a/b", "--quiet")
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
+    written = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
+    assert written == ["report.html", "report.json"]
+    report = load_json("a/b/report.json")
+    assert (report["recipe"], report["seed"]) == ("tiny", 3)
+
+    shown = run("report", "a/b/report.json", "--html", "page.html")
+    assert shown.exit_code == 0
+    assert "emulated, not measured" in shown.stdout
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page == (tmp_path / "a" / "b" / "report.html").read_text(encoding="utf-8")
+
+    monkeypatch.setattr(pipeline, "run_recipe", lambda *args, **kwargs: report)
+    loud = run("demo", *tiny, "--out", "c")
+    assert loud.exit_code == 0
+    *table, last = loud.stdout.splitlines()
+    assert "\n".join(table).strip() == shown.stdout.strip()
+    assert last.endswith(" s; wrote c/report.json, c/report.html")
