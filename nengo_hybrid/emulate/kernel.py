@@ -11,8 +11,8 @@ register offset of 1 in the current's decay, as NengoLoihi and Lava have it ::
 Spikes arrive one step after they are sent. Only sources that spike cost anything
 but the update of the compartments.
 
-What runs in every step takes plain arrays, since handing on a named tuple counts
-references to all it holds, and unsigned indices, which are never taken from the end.
+What runs in every step takes plain arrays, not tuples of them, and unsigned indices,
+which are never taken from the end.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ import numba
 import numpy as np
 
 from nengo_hybrid.emulate.int32 import add, bit_or, bit_xor, scale, subtract, wrap
-from nengo_hybrid.emulate.program import RUNS, UNIFORM
+from nengo_hybrid.emulate.program import RUNS, SCATTERED, START, STOP, TARGET, UNIFORM
 
 # Bits of the registers, without the sign: NengoLoihi's Q_BITS and U_BITS.
 INPUT_BITS, CURRENT_BITS = 21, 23
@@ -110,27 +110,60 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
     bool
         Whether a register overflowed.
     """
-    any_overflow = False
-    n_steps, n_lines, n = lines.shape[1], lines.shape[2], program.vth.size
+    # Taken out here: to take an array out of a tuple counts a reference to it, and two
+    # threads that count the same ones in every step wait for each other.
+    (
+        first_source,
+        first_projection,
+        first_segment,
+        kind,
+        segments,
+        weights,
+        indices,
+        keep_u,
+        keep_v,
+        vth,
+        vmin,
+        vmax,
+        bias,
+        refract_delay,
+        first_compartment,
+    ) = program
+    bin_steps, spikes, active, every = record[:4]
+    voltage_of, current_of, voltage, current, faults, n_done = record[4:]
+    noise_u, noise_v = noise
+    n_steps, n_lines, n = lines.shape[1], lines.shape[2], vth.size
     arriving, raw = np.zeros(n, np.int32), np.zeros(n, np.int32)
-    busy, drive = np.zeros(n, np.uint8), program.bias.copy()
+    busy, drive = np.zeros(n, np.uint8), bias.copy()
     injected, spiking = np.zeros(n_lines, np.int64), np.zeros(n, np.int64)
+    any_overflow = False
     for sample in range(first, last):
         u, v = state.u[sample], state.v[sample]
         refractory, spiked = state.refractory[sample], state.spiked[sample]
+        sent = state.lines[sample]
         n_spiking = _list_spiking(spiked, n_lines, spiking)
         for step in range(n_steps):
             for c in range(n):
                 arriving[c] = 0
-            if len(noise.current):
+            if len(noise_u):
                 for c in range(n):
-                    arriving[c] = noise.current[step, c]
-                    drive[c] = program.bias[c] + noise.voltage[step, c]
-            sent = lines[sample, step - 1] if step else state.lines[sample]
+                    arriving[c] = noise_u[step, c]
+                    drive[c] = bias[c] + noise_v[step, c]
             n_sent = _list_nonzero(sent, injected)
-            _deliver(program, injected[:n_sent], arriving)
-            _deliver_again(program, sent, injected[:n_sent], arriving)
-            _deliver(program, spiking[:n_spiking], arriving)
+            for turn in range(2):
+                sources = spiking[:n_spiking] if turn else injected[:n_sent]
+                _deliver(
+                    first_source,
+                    first_projection,
+                    first_segment,
+                    kind,
+                    segments,
+                    weights,
+                    indices,
+                    sources,
+                    sent,
+                    arriving,
+                )
             overflown = _update(
                 u,
                 v,
@@ -140,33 +173,40 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
                 arriving,
                 raw,
                 drive,
-                program.keep_u,
-                program.keep_v,
-                program.vth,
-                program.vmin,
-                program.vmax,
-                program.refract_delay,
+                keep_u,
+                keep_v,
+                vth,
+                vmin,
+                vmax,
+                refract_delay,
             )
             n_spiking = _list_spiking(spiked, n_lines, spiking)
-            row = record.n_done[sample] // record.bin_steps
+            done = n_done[sample]
+            row = done // bin_steps
             _count(
                 busy,
-                program.first_compartment,
-                record.active[sample, row],
-                spiking[:n_spiking],
-                n_lines,
-                record.spikes[sample, row],
+                first_compartment,
+                active[sample, row],
+                spiked,
+                spikes[sample, row],
             )
-            any_overflow |= overflown
             if overflown:
-                _note_faults(program, record, sample, u, arriving, raw, drive)
-            _read(u, v, record, sample)
-            record.n_done[sample] += 1
+                any_overflow = True
+                _note_faults(
+                    first_compartment, faults[sample], done, u, arriving, raw, drive
+                )
+            if (done + 1) % every == 0:
+                row = done // every
+                for i in range(voltage_of.size):
+                    voltage[sample, row, i] = v[voltage_of[i]]
+                for i in range(current_of.size):
+                    current[sample, row, i] = u[current_of[i]]
+            n_done[sample] += 1
+            sent = lines[sample, step]
             if overflown and strict:
                 break
-        if n_steps:
-            for i in range(n_lines):
-                state.lines[sample, i] = lines[sample, n_steps - 1, i]
+        for i in range(n_lines):
+            state.lines[sample, i] = sent[i]
     return any_overflow
 
 
@@ -200,82 +240,104 @@ def _list_spiking(spiked, n_lines, found):
 
 
 @numba.njit(nogil=True, cache=True)
-def _deliver(program, sources, arriving):
-    """Add the weights behind sources that spike, in their order, once each."""
-    start, stop, target = program.start, program.stop, program.target
-    weights, indices = program.weights, program.indices
+def _deliver(
+    first_source,
+    first_projection,
+    first_segment,
+    kind,
+    segments,
+    weights,
+    indices,
+    sources,
+    sent,
+    arriving,
+):
+    """Add the weights behind sources that spike, in their order; lines, as often."""
     i = 0
-    for group in range(program.first_projection.size - 1):
-        first, end = i, program.first_source[group + 1]
+    for group in range(first_projection.size - 1):
+        first, end = i, first_source[group + 1]
         while i < sources.size and sources[i] < end:
             i += 1
         if i == first:
             continue
         spiking = sources[first:i]
-        for p in range(
-            program.first_projection[group], program.first_projection[group + 1]
-        ):
-            segments = program.first_segment[p]
-            if program.kind[p] == UNIFORM:
-                _add_uniform(start, stop, target, weights, segments, spiking, arriving)
-            elif program.kind[p] == RUNS:
-                _add_runs(start, stop, target, weights, segments, spiking, arriving)
+        for p in range(first_projection[group], first_projection[group + 1]):
+            offset = first_segment[p]
+            if kind[p] == UNIFORM:
+                _add_uniform(segments, weights, offset, spiking, arriving)
+            elif kind[p] == RUNS:
+                _add_runs(segments, weights, offset, spiking, arriving)
             else:
-                _add_scattered(
-                    start, stop, target, weights, indices, segments, spiking, arriving
+                _add_scattered(segments, weights, indices, offset, spiking, arriving)
+            if spiking[0] < sent.size:
+                scattered = kind[p] == SCATTERED
+                _add_again(
+                    segments,
+                    weights,
+                    indices,
+                    offset,
+                    spiking,
+                    sent,
+                    scattered,
+                    arriving,
                 )
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_uniform(start, stop, target, weights, segments, sources, arriving):
+def _add_again(segments, weights, indices, offset, lines, sent, scattered, arriving):
+    """Add segments of lines that take several spikes in a step; one was added."""
+    for k in range(lines.size):
+        again = sent[lines[k]] - 1
+        if again:
+            s = np.uint64(offset + lines[k])
+            a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
+            for j in range(np.uint64(segments[s, STOP]) - a):
+                c = t + (np.uint64(indices[a + j]) if scattered else j)
+                arriving[c] += again * weights[a + j]
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_uniform(segments, weights, offset, sources, arriving):
     """Add segments that all have the same targets, four at a time."""
-    s = np.uint64(segments + sources[0])
-    t = np.uint64(target[s])
-    length = np.uint64(stop[s]) - np.uint64(start[s])
+    s = np.uint64(offset + sources[0])
+    t = np.uint64(segments[s, TARGET])
+    length = np.uint64(segments[s, STOP]) - np.uint64(segments[s, START])
     k = 0
     while k + 4 <= sources.size:
-        a = np.uint64(start[np.uint64(segments + sources[k])])
-        b = np.uint64(start[np.uint64(segments + sources[k + 1])])
-        c = np.uint64(start[np.uint64(segments + sources[k + 2])])
-        d = np.uint64(start[np.uint64(segments + sources[k + 3])])
+        a = np.uint64(segments[np.uint64(offset + sources[k]), START])
+        b = np.uint64(segments[np.uint64(offset + sources[k + 1]), START])
+        c = np.uint64(segments[np.uint64(offset + sources[k + 2]), START])
+        d = np.uint64(segments[np.uint64(offset + sources[k + 3]), START])
         for j in range(length):
             both = weights[a + j] + weights[b + j]
             arriving[t + j] += both + weights[c + j] + weights[d + j]
         k += 4
     while k < sources.size:
-        a = np.uint64(start[np.uint64(segments + sources[k])])
+        a = np.uint64(segments[np.uint64(offset + sources[k]), START])
         for j in range(length):
             arriving[t + j] += weights[a + j]
         k += 1
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_runs(start, stop, target, weights, segments, sources, arriving):
+def _add_runs(segments, weights, offset, sources, arriving):
     """Add segments whose targets are consecutive."""
     for k in range(sources.size):
-        s = np.uint64(segments + sources[k])
-        a, t = np.uint64(start[s]), np.uint64(target[s])
-        for j in range(np.uint64(stop[s]) - a):
+        s = np.uint64(offset + sources[k])
+        a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
+        for j in range(np.uint64(segments[s, STOP]) - a):
             arriving[t + j] += weights[a + j]
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_scattered(start, stop, target, weights, indices, segments, sources, arriving):
+def _add_scattered(segments, weights, indices, offset, sources, arriving):
     """Add segments whose targets are anywhere."""
     for k in range(sources.size):
-        s = np.uint64(segments + sources[k])
-        a, t = np.uint64(start[s]), np.uint64(target[s])
-        for j in range(np.uint64(stop[s]) - a):
+        s = np.uint64(offset + sources[k])
+        a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
+        for j in range(np.uint64(segments[s, STOP]) - a):
             c = t + indices[a + j]
             arriving[c] = add(arriving[c], weights[a + j])
-
-
-@numba.njit(nogil=True, cache=True)
-def _deliver_again(program, counts, lines, arriving):
-    """Add the weights behind lines that take several spikes in a step once more."""
-    for k in range(lines.size):
-        for _ in range(counts[lines[k]] - 1):
-            _deliver(program, lines[k : k + 1], arriving)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -320,7 +382,7 @@ def _update(
 
 
 @numba.njit(nogil=True, cache=True)
-def _count(busy, first_compartment, active, spiking, n_lines, spikes):
+def _count(busy, first_compartment, active, spiked, spikes):
     """Count active compartments by block, and spikes by compartment."""
     for b in range(active.size):
         n = np.int32(0)
@@ -329,24 +391,24 @@ def _count(busy, first_compartment, active, spiking, n_lines, spikes):
         ):
             n = add(n, busy[c])
         active[b] += n
-    for source in spiking:
-        spikes[source - n_lines] += 1
+    # All, in order: where spikes are few, to fetch each from memory takes longer.
+    for c in range(spikes.size):
+        spikes[c] += spiked[c]
 
 
 @numba.njit(nogil=True, cache=True)
-def _note_faults(program, record, sample, u, arriving, raw, drive):
+def _note_faults(first_compartment, faults, step, u, arriving, raw, drive):
     """Count what overflowed, and keep the first of each block and register."""
-    step = record.n_done[sample]
-    for b in range(program.first_compartment.size - 1):
-        faults, start = record.faults[sample, b], np.int64(program.first_compartment[b])
-        for c in range(start, np.int64(program.first_compartment[b + 1])):
+    for b in range(first_compartment.size - 1):
+        start, stop = np.int64(first_compartment[b]), np.int64(first_compartment[b + 1])
+        for c in range(start, stop):
             driven = add(u[c], drive[c])
             if wrap(arriving[c], INPUT_BITS) != arriving[c]:
-                _note(faults[INPUT_FAULT], step, c - start, arriving[c])
+                _note(faults[b, INPUT_FAULT], step, c - start, arriving[c])
             if wrap(raw[c], CURRENT_BITS) != raw[c]:
-                _note(faults[CURRENT_FAULT], step, c - start, raw[c])
+                _note(faults[b, CURRENT_FAULT], step, c - start, raw[c])
             if wrap(driven, CURRENT_BITS) != driven:
-                _note(faults[BIAS_FAULT], step, c - start, driven)
+                _note(faults[b, BIAS_FAULT], step, c - start, driven)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -354,16 +416,3 @@ def _note(fault, step, compartment, value):
     if not fault[TIMES]:
         fault[STEP], fault[COMPARTMENT], fault[VALUE] = step, compartment, value
     fault[TIMES] += 1
-
-
-@numba.njit(nogil=True, cache=True)
-def _read(u, v, record, sample):
-    """Keep the voltages and currents that are read after this step."""
-    step = record.n_done[sample] + 1
-    if step % record.every:
-        return
-    row = step // record.every - 1
-    for i in range(record.voltage_of.size):
-        record.voltage[sample, row, i] = v[record.voltage_of[i]]
-    for i in range(record.current_of.size):
-        record.current[sample, row, i] = u[record.current_of[i]]

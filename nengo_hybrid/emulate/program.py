@@ -9,6 +9,8 @@ from nengo_hybrid.exceptions import EmulateError
 # How the targets of a projection's segments lie: the same consecutive compartments
 # for all sources, consecutive ones, or scattered ones.
 UNIFORM, RUNS, SCATTERED = 0, 1, 2
+# Columns of a segment, which stand together since they are read together.
+START, STOP, TARGET = 0, 1, 2
 
 
 class Program(NamedTuple):
@@ -30,7 +32,8 @@ class Program(NamedTuple):
     first_segment : (n_projections,) int64 array
     kind : (n_projections,) array
         `UNIFORM`, `RUNS` or `SCATTERED`.
-    start, stop, target : (n_segments,) uint32 array
+    segments : (n_segments, 3) uint32 array
+        `START`, `STOP` and `TARGET`.
     weights : (n_stored,) int16 or int32 array
         The narrower if all fit and none learn: half as much to read.
     indices : (n_stored,) uint16 array
@@ -46,9 +49,7 @@ class Program(NamedTuple):
     first_projection: np.ndarray
     first_segment: np.ndarray
     kind: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    target: np.ndarray
+    segments: np.ndarray
     weights: np.ndarray
     indices: np.ndarray
     keep_u: np.ndarray
@@ -95,8 +96,10 @@ def compile_graph(graph):
     projections = [
         _project(graph, group, axon, runs) for group in groups for axon in group.axons
     ]
-    kinds, columns = _stack(projections)
-    lengths = [len(start) for _, (start, _, _) in projections]
+    kinds = np.array([kind for kind, _ in projections], dtype=np.int32)
+    lengths = [len(segments) for _, segments in projections]
+    empty = np.zeros((0, 3), dtype=np.uint32)
+    segments = np.concatenate([empty, *(part for _, part in projections)])
     # Counted so that adding a source, not its place in the group, gives the segment.
     origin = np.repeat(first_source[:-1], [len(group.axons) for group in groups])
     # The register offset of 1 is in the current's decay only.
@@ -107,7 +110,7 @@ def compile_graph(graph):
         np.cumsum([0] + [len(group.axons) for group in groups]).astype(np.int64),
         (np.cumsum([0, *lengths])[:-1] - origin).astype(np.int64),
         kinds,
-        *columns,
+        segments.astype(np.uint32),
         weights if graph.learns else _narrow(weights),
         indices if SCATTERED in kinds else indices[:0],
         *(4096 - decay for decay in decays),
@@ -125,15 +128,6 @@ def _narrow(weights):
 
 def _n_sources(group):
     return getattr(group, "n_lines", None) or group.n_compartments
-
-
-def _stack(projections):
-    """Put the segments of all projections behind one another."""
-    kinds = np.array([kind for kind, _ in projections], dtype=np.int32)
-    empty = [np.zeros(0, dtype=np.uint32)]
-    columns = zip(*(segments for _, segments in projections), strict=True)
-    found = [np.concatenate(arrays).astype(np.uint32) for arrays in columns]
-    return kinds, found or 3 * empty
 
 
 def store_weights(graph):
@@ -202,7 +196,7 @@ def _last_wins(weights, reached):
 
 
 def _project(graph, source, axon, runs):
-    """Describe one projection: its kind, and start, stop and target per source."""
+    """Describe one projection: its kind, and its segments, (n_sources, 3)."""
     block = graph.blocks[axon.target_block]
     group = block.synapses[axon.target_synapses]
     run = runs[axon.target_block, axon.target_synapses]
@@ -225,7 +219,7 @@ def _project(graph, source, axon, runs):
     ends = {*zip(target.tolist(), (stop - start).tolist(), strict=True)}
     uniform = dense and used.all() and len(ends) == 1
     kind = UNIFORM if uniform else RUNS if dense else SCATTERED
-    return kind, (start, stop, target)
+    return kind, np.stack([start, stop, target], axis=1)
 
 
 def _per_compartment(graph, name):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid import emulate, hardware
-from nengo_hybrid.emulate.program import UNIFORM, compile_graph
+from nengo_hybrid.emulate.program import START, STOP, TARGET, UNIFORM, compile_graph
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graph import AxonGroup, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi
@@ -168,9 +168,9 @@ def test_a_program_by_hand():
     assert program.first_projection.tolist() == [0, 1, 1]
     assert program.first_segment.tolist() == [0]
     assert program.kind.tolist() == [UNIFORM]
-    assert program.start.tolist() == [0, 1]
-    assert program.stop.tolist() == [1, 2]
-    assert program.target.tolist() == [0, 0]
+    assert program.segments[:, START].tolist() == [0, 1]
+    assert program.segments[:, STOP].tolist() == [1, 2]
+    assert program.segments[:, TARGET].tolist() == [0, 0]
     assert program.weights.tolist() == [127 * 128, -127 * 128]
     assert program.weights.dtype == np.int16
     assert program.vth.tolist() == [32640]  # 0.5 is 255 of 256 steps of 64
@@ -190,7 +190,7 @@ def test_axons_that_share_weights_share_a_run():
     )
     graph = dataclasses.replace(graph, blocks=blocks)
     program = compile_graph(graph)
-    assert program.start[0] == program.start[1]
+    assert program.segments[:, START][0] == program.segments[:, START][1]
     assert_same_run(*both(graph, random_counts(rng, graph)))
 
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from nengo_hybrid.emulate import Emulator
-from nengo_hybrid.emulate.program import RUNS, SCATTERED, UNIFORM, compile_graph
+from nengo_hybrid.emulate.program import (
+    RUNS,
+    SCATTERED,
+    START,
+    STOP,
+    TARGET,
+    UNIFORM,
+    compile_graph,
+)
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graph import (
     AxonGroup,
@@ -92,9 +100,13 @@ def test_uniform_runs_and_scattered_by_hand():
     scattered = make_graph([([5, 6], [1, 3]), ([7, 8, 9], [1, 2, 3])])
     programs = [compile_graph(graph) for graph in (uniform, runs, scattered)]
     assert [p.kind.tolist() for p in programs] == [[UNIFORM], [RUNS], [SCATTERED]]
-    assert [p.start.tolist() for p in programs] == [[0, 4], [0, 2], [0, 2]]
-    assert [p.stop.tolist() for p in programs] == [[4, 8], [2, 5], [2, 5]]
-    assert [p.target.tolist() for p in programs] == [[0, 0], [0, 1], [1, 1]]
+    assert [p.segments[:, START].tolist() for p in programs] == [[0, 4], [0, 2], [0, 2]]
+    assert [p.segments[:, STOP].tolist() for p in programs] == [[4, 8], [2, 5], [2, 5]]
+    assert [p.segments[:, TARGET].tolist() for p in programs] == [
+        [0, 0],
+        [0, 1],
+        [1, 1],
+    ]
     assert [p.indices.tolist() for p in programs] == [[], [], [0, 2, 0, 1, 2]]
     assert currents(uniform) == [[5, 6, 7, 8], [5, 6, 7, 8]]
     assert currents(runs) == [[5, 6, 0, 0], [0, 7, 8, 9]]
@@ -118,8 +130,8 @@ def test_a_line_without_an_axon_sends_nothing():
     graph = make_graph([row, row], axons=[1, -1, 0])
     program = compile_graph(graph)
     assert program.kind.tolist() == [RUNS]
-    assert program.start.tolist() == [4, 0, 0]
-    assert program.stop.tolist() == [8, 0, 4]
+    assert program.segments[:, START].tolist() == [4, 0, 0]
+    assert program.segments[:, STOP].tolist() == [8, 0, 4]
     assert currents(graph) == [[5, 6, 7, 8], [0, 0, 0, 0], [5, 6, 7, 8]]
 
 
@@ -127,9 +139,9 @@ def test_shared_rows_are_shifted_and_cut_out_by_their_base():
     graph = make_graph([([5, 6], [0, 1])], row_of_axon=[0, 0, 0], bases=[0, 2, -1])
     program = compile_graph(graph)
     assert program.kind.tolist() == [RUNS]
-    assert program.start.tolist() == [0, 0, 0]
-    assert program.stop.tolist() == [2, 2, 0]
-    assert program.target.tolist() == [0, 2, 0]
+    assert program.segments[:, START].tolist() == [0, 0, 0]
+    assert program.segments[:, STOP].tolist() == [2, 2, 0]
+    assert program.segments[:, TARGET].tolist() == [0, 2, 0]
     assert currents(graph) == [[5, 6, 0, 0], [0, 0, 5, 6], [0, 0, 0, 0]]
 
 
@@ -137,7 +149,7 @@ def test_atoms_pick_among_the_weights_of_an_axon():
     weights, indices = [[5, 6], [7, 8], [9, 10]], 3 * [[1, 2]]
     graph = make_graph([(weights, indices)], axons=[0, 0], atoms=[2, 1])
     program = compile_graph(graph)
-    assert program.start.tolist() == [4, 2]
+    assert program.segments[:, START].tolist() == [4, 2]
     assert program.kind.tolist() == [UNIFORM]
     assert currents(graph) == [[0, 9, 10, 0], [0, 7, 8, 0]]
 
