@@ -149,9 +149,11 @@ class Emulator:
         if self.graph.learns:
             self.program.weights[:] = self._stored_weights
             self._learner = Learner(self.graph, self.program, strict=self.strict)
+        words = np.zeros((self.n_samples, -(-n // 8)), np.uint64)
         self._state = State(
             *(np.zeros((self.n_samples, n), np.int32) for _ in range(3)),
-            np.zeros((self.n_samples, -(-n // 8) * 8), np.uint8),
+            words.view(np.uint8),
+            words,
             np.zeros((self.n_samples, self.graph.n_lines), np.int16),
         )
 

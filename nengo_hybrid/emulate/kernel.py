@@ -36,14 +36,16 @@ class State(NamedTuple):
     Registers of a batch, from one step to the next.
 
     ``u``, ``v`` and ``refractory`` are (n_samples, n_compartments) int32 arrays;
-    ``spiked`` is uint8, padded with zeros to whole words of 8; ``lines``, of shape
-    (n_samples, n_lines) and int16, is what the host injected last.
+    ``spiked`` is uint8, padded with zeros to whole words of 8, and ``words`` the same
+    memory as uint64; ``lines``, of shape (n_samples, n_lines) and int16, is what the
+    host injected last.
     """
 
     u: np.ndarray
     v: np.ndarray
     refractory: np.ndarray
     spiked: np.ndarray
+    words: np.ndarray
     lines: np.ndarray
 
 
@@ -140,8 +142,8 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
     for sample in range(first, last):
         u, v = state.u[sample], state.v[sample]
         refractory, spiked = state.refractory[sample], state.spiked[sample]
-        sent = state.lines[sample]
-        n_spiking = _list_spiking(spiked, n_lines, spiking)
+        sent, words = state.lines[sample], state.words[sample]
+        n_spiking = _list_spiking(spiked, words, n_lines, spiking)
         for step in range(n_steps):
             for c in range(n):
                 arriving[c] = 0
@@ -180,7 +182,7 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
                 vmax,
                 refract_delay,
             )
-            n_spiking = _list_spiking(spiked, n_lines, spiking)
+            n_spiking = _list_spiking(spiked, words, n_lines, spiking)
             done = n_done[sample]
             row = done // bin_steps
             _count(
@@ -227,9 +229,9 @@ def _list_nonzero(counts, found):
 
 
 @numba.njit(nogil=True, cache=True)
-def _list_spiking(spiked, n_lines, found):
+def _list_spiking(spiked, words, n_lines, found):
     """List the sources of the compartments that spiked; return how many."""
-    n, words = 0, spiked.view(np.uint64)
+    n = 0
     for w in range(words.size):
         if words[w]:
             for c in range(8 * w, 8 * w + 8):
@@ -287,13 +289,12 @@ def _deliver(
 def _add_again(segments, weights, indices, offset, lines, sent, scattered, arriving):
     """Add segments of lines that take several spikes in a step; one was added."""
     for k in range(lines.size):
-        again = sent[lines[k]] - 1
-        if again:
-            s = np.uint64(offset + lines[k])
-            a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
-            for j in range(np.uint64(segments[s, STOP]) - a):
-                c = t + (np.uint64(indices[a + j]) if scattered else j)
-                arriving[c] += again * weights[a + j]
+        for _ in range(sent[lines[k]] - 1):
+            line = lines[k : k + 1]
+            if scattered:
+                _add_scattered(segments, weights, indices, offset, line, arriving)
+            else:
+                _add_runs(segments, weights, offset, line, arriving)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -312,11 +313,7 @@ def _add_uniform(segments, weights, offset, sources, arriving):
             both = weights[a + j] + weights[b + j]
             arriving[t + j] += both + weights[c + j] + weights[d + j]
         k += 4
-    while k < sources.size:
-        a = np.uint64(segments[np.uint64(offset + sources[k]), START])
-        for j in range(length):
-            arriving[t + j] += weights[a + j]
-        k += 1
+    _add_runs(segments, weights, offset, sources[k:], arriving)
 
 
 @numba.njit(nogil=True, cache=True)
