@@ -176,3 +176,49 @@ _SETTERS = {
     "encoders": (nengo.Ensemble, _set_encoders),
     "omega": (nengo.Ensemble, _set_omega),
 }
+
+
+def trained_objects(network):
+    """
+    List what training may change: biases of ensembles, and weights of connections.
+
+    As NengoDL has it: all, but for what a ``trainable`` setting in the configuration
+    of its network, or of one around it, excludes; the nearest counts.
+
+    Parameters
+    ----------
+    network : nengo.Network
+
+    Returns
+    -------
+    list of nengo.Ensemble and nengo.Connection
+    """
+    return list(_walk_trained(network, ()))
+
+
+def _walk_trained(network, configs):
+    configs = (*configs, network.config)
+    for ensemble in network.ensembles:
+        own = _setting(configs, ensemble.neurons)
+        if (_setting(configs, ensemble) if own is None else own) is not False:
+            yield ensemble
+    for connection in network.connections:
+        has_weights = not isinstance(
+            connection.transform, nengo.transforms.NoTransform
+        ) or isinstance(connection.pre_obj, nengo.Ensemble)
+        if has_weights and _setting(configs, connection) is not False:
+            yield connection
+    for subnetwork in network.networks:
+        yield from _walk_trained(subnetwork, configs)
+
+
+def _setting(configs, obj):
+    """Return the nearest ``trainable`` of an object, None if it has none."""
+    found = None
+    for config in configs:
+        try:
+            value = getattr(config[obj], "trainable", None)
+        except nengo.exceptions.ConfigError:
+            continue
+        found = found if value is None else value
+    return found

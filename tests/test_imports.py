@@ -35,6 +35,7 @@ TYPES = {
     "graph",
     "metrics",
     "names",
+    "network_graph",
     "networks",
     "neurons",
     "parameters",
@@ -137,11 +138,11 @@ def test_stages_meet_only_in_types():
         ),
         (
             "graph.py",
-            "import nengo_hybrid.lower.network",
+            "import nengo_hybrid.lower.loihi",
             "type graph imports stage lower; only pipeline may",
         ),
         (
-            "lower/network.py",
+            "lower/loihi.py",
             "import importlib\nimportlib.import_module('nengo_hybrid.quantize')",
             "stage lower imports stage quantize; only pipeline may",
         ),
@@ -197,7 +198,7 @@ def test_what_the_rule_allows_is_let_through(tmp_path):
             from nengo_hybrid.neurons import HybridSpiking
             from .smoothing import Smoothing
             """,
-        "lower/network.py": "import nengo_loihi\nfrom ..graph import SpikingGraph",
+        "lower/loihi.py": "import nengo_loihi\nfrom ..graph import SpikingGraph",
         "compat/shims.py": "import tf_keras\nfrom nengo_hybrid import exceptions",
         "report/text.py": "import rich\nfrom nengo_hybrid.report.units import si",
     }

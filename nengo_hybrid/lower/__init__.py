@@ -2,6 +2,6 @@
 
 from nengo_hybrid.lower.chip import Timers, build_chip, probe_filter, read_chip
 from nengo_hybrid.lower.loihi import to_loihi
-from nengo_hybrid.lower.network import to_graph
+from nengo_hybrid.network_graph import to_graph
 
 __all__ = ["Timers", "build_chip", "probe_filter", "read_chip", "to_graph", "to_loihi"]

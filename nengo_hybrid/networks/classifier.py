@@ -27,8 +27,11 @@ class SequenceClassifier(nengo.Network):
     theta_steps : float
         Window of the memory, in steps.
     n_hidden : int
-    omega_readout, omega_hidden, omega_output : float
+    omega_readout, omega_hidden : float
         Quantization of each message; see `HybridSpiking`.
+    omega_output : float or None
+        The same of the output; with None the output is not quantized, a sum of what
+        the hidden layer sends and a bias.
     readout_spread : float
         Standard deviation of the scaled coefficients.
     readout_steps : int
@@ -75,10 +78,13 @@ class SequenceClassifier(nengo.Network):
                 quantizer={"readout": HybridSpiking(Identity(), omega=omega_readout)},
                 readout_scale=readout_spread / np.where(spread > 0, spread, 1.0),
             )
+            exact = omega_output is None
             self.output = nengo.Ensemble(
                 n_classes,
                 1,
-                neuron_type=HybridSpiking(relu, omega=omega_output),
+                neuron_type=(
+                    Identity() if exact else HybridSpiking(relu, omega=omega_output)
+                ),
                 gain=np.ones(n_classes),
                 bias=np.zeros(n_classes),
                 label="output",

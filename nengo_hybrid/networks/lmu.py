@@ -94,13 +94,16 @@ def memory_std(order, theta_steps, x, *, last_steps=1):
         Standard deviation over samples and the last steps.
     """
     A, B = lmu_matrices(order, theta_steps)
-    x = np.asarray(x, dtype=float)
-    state = np.zeros((len(x), x.shape[2], order))
+    n_samples, n_steps, size_in = x.shape
+    # The state is a weighted sum of the input: one product a step that is looked at.
+    response = [B[:, 0]]
+    for _ in range(n_steps - 1):
+        response.append(A @ response[-1])
+    x, response = np.asarray(x, dtype=float), np.array(response)
     kept = []
-    for step in range(x.shape[1]):
-        state = state @ A.T + x[:, step, :, None] * B[:, 0]
-        if step >= x.shape[1] - last_steps:
-            kept.append(state.reshape(len(x), -1))
+    for n_seen in range(n_steps - last_steps + 1, n_steps + 1):
+        state = np.tensordot(x[:, :n_seen], response[:n_seen][::-1], axes=([1], [0]))
+        kept.append(state.reshape(n_samples, size_in * order))
     return np.std(np.stack(kept), axis=(0, 1))
 
 

@@ -1,6 +1,7 @@
-"""Training through NengoDL, the reference engine: any network it can build."""
+"""Training: through NengoDL, which runs any network, or in parallel over time."""
 
 import contextlib
+import logging
 import math
 import warnings
 
@@ -9,7 +10,7 @@ import nengo_dl
 import numpy as np
 import tensorflow as tf
 
-from nengo_hybrid.exceptions import ShapeError, TrainError
+from nengo_hybrid.exceptions import LowerError, ShapeError, TrainError
 from nengo_hybrid.neurons import HybridSpiking
 from nengo_hybrid.parameters import (
     copy_network,
@@ -18,10 +19,13 @@ from nengo_hybrid.parameters import (
     with_parameters,
 )
 from nengo_hybrid.train.callbacks import AnnealOmega
+from nengo_hybrid.train.parallel import LOGIT_SCALE, ParallelSession, make_plan
 from nengo_hybrid.train.progress import EpochProgress
 from nengo_hybrid.trained import Trained
 
-LOGIT_SCALE = 10.0
+logger = logging.getLogger(__name__)
+
+ENGINES = ("nengo-dl", "parallel", "auto")
 
 
 def train(
@@ -39,9 +43,10 @@ def train(
     dt=1.0,
     seed=0,
     progress=True,
+    engine="nengo-dl",
 ):
     """
-    Train a classifier through NengoDL, spiking in the forward pass.
+    Train a classifier, spiking in the forward pass.
 
     The loss is the cross-entropy of the probed activity, averaged over the last
     ``readout_steps`` steps; Adam, its learning rate decaying to zero by a cosine.
@@ -70,6 +75,10 @@ def train(
         Of the initial voltages, the order of samples and TensorFlow.
     progress : bool
         Whether to draw a progress bar with the time left.
+    engine : str
+        "nengo-dl" runs any network, step by step; "parallel" one in which nothing
+        trained feeds back, all steps at once; "auto" takes the second where it can.
+        In parallel, rates are limited in the last ``readout_steps`` only.
 
     Returns
     -------
@@ -85,27 +94,34 @@ def train(
         If the loss is no longer finite.
     """
     _check_settings(data, epochs, minibatch_size, learning_rate, readout_steps)
-    session = _Session(
-        network,
-        data,
-        smoothing,
-        rate_limits or {},
-        readout_steps,
-        minibatch_size,
-        seed,
-    )
-    with session.simulate(dt, unroll_simulation, seed) as sim:
-        n_batches = len(data.train) // minibatch_size
-        schedule = tf.keras.optimizers.schedules.CosineDecay(
-            learning_rate, epochs * n_batches
+    plan = _choose_plan(network, data, engine, dt, seed)
+    limits = rate_limits or {}
+    untrained = _seeded(network, seed)
+    for name in limits:
+        find_ensemble(network, name)
+    if plan is not None:
+        session = ParallelSession(
+            plan,
+            data,
+            smoothing=smoothing,
+            rate_limits=limits,
+            rate_limit_weight=rate_limit_weight,
+            readout_steps=readout_steps,
+            minibatch_size=minibatch_size,
+            seed=seed,
         )
-        losses, weights = session.losses(rate_limit_weight)
-        sim.compile(
-            tf.keras.optimizers.Adam(schedule), loss=losses, loss_weights=weights
+        best = _fit_parallel(session, epochs, learning_rate, seed, progress)
+    else:
+        session = _Session(
+            network, data, smoothing, limits, readout_steps, minibatch_size, seed
         )
-        best = session.fit(sim, epochs, np.random.RandomState(seed), progress)
+        with session.simulate(dt, unroll_simulation, seed) as sim:
+            losses, weights = session.losses(rate_limit_weight)
+            optimizer = _optimizer(data, epochs, minibatch_size, learning_rate)
+            sim.compile(optimizer, loss=losses, loss_weights=weights)
+            best = session.fit(sim, epochs, np.random.RandomState(seed), progress)
     return Trained(
-        network=with_parameters(session.untrained, best.parameters),
+        network=with_parameters(untrained, best.parameters),
         parameters=best.parameters,
         history=session.history,
         best_epoch=best.epoch,
@@ -113,6 +129,13 @@ def train(
         dt=dt,
         readout_steps=readout_steps,
     )
+
+
+def _optimizer(data, epochs, minibatch_size, learning_rate):
+    """Make Adam, its learning rate decaying to zero by a cosine."""
+    n_steps = epochs * (len(data.train) // minibatch_size)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, n_steps)
+    return tf.keras.optimizers.Adam(schedule)
 
 
 def _check_settings(data, epochs, minibatch_size, learning_rate, readout_steps):
@@ -135,6 +158,55 @@ def _check_settings(data, epochs, minibatch_size, learning_rate, readout_steps):
         )
 
 
+def _seeded(network, seed):
+    """Copy a network, with a seed."""
+    network = copy_network(network)
+    if network.seed is None:
+        network.seed = seed
+    return network
+
+
+def _choose_plan(network, data, engine, dt, seed):
+    """Plan a training in parallel over time; None if NengoDL is to do it."""
+    if engine not in ENGINES:
+        raise TrainError(f"train knows engines {', '.join(ENGINES)}; got {engine!r}")
+    _find_ends(network, data)
+    if engine == "nengo-dl":
+        return None
+    try:
+        plan, reasons = make_plan(_seeded(network, seed), dt=dt)
+    except LowerError as error:
+        plan, reasons = None, [str(error)]
+    if plan is None and engine == "parallel":
+        raise TrainError(f"cannot train in parallel over time: {'; '.join(reasons)}")
+    if plan is None:
+        logger.info("trained by NengoDL, since %s", "; ".join(reasons))
+    return plan
+
+
+def _fit_parallel(session, epochs, learning_rate, seed, progress):
+    """Train a `ParallelSession` epoch by epoch; return the `_Best`."""
+    data, size = session.data, session.minibatch_size
+    n_batches = len(data.train) // size
+    session.compile(_optimizer(data, epochs, size, learning_rate))
+    best, rng = _Best(), np.random.RandomState(seed)
+    with EpochProgress(epochs, n_batches, enabled=progress) as bar:
+        for epoch in range(epochs):
+            order = rng.permutation(len(data.train))[: n_batches * size]
+            parts = (epoch + np.arange(n_batches) / n_batches) / epochs
+            loss, done = session.fit_epoch(order, parts, bar), (epoch + 1) / epochs
+            session.set_omega(done)
+            row = {"epoch": epoch, "loss": loss, **session.validate(seed)}
+            for name in session.hybrid:
+                row[f"omega.{name}"] = session.omega(name, done)
+            for key, value in row.items():
+                session.history.setdefault(key, []).append(value)
+            bar.epoch_done(row)
+            if session.smoothing is None or session.smoothing.is_held(done):
+                best.offer((row["val_accuracy"], -row["val_loss"]), session.read, epoch)
+    return best
+
+
 class _Best:
     """The best parameters so far, judged on the validation part."""
 
@@ -152,10 +224,7 @@ class _Session:
     def __init__(
         self, network, data, smoothing, rate_limits, readout_steps, minibatch_size, seed
     ):
-        self.network = copy_network(network)
-        if self.network.seed is None:
-            self.network.seed = seed
-        self.untrained = copy_network(self.network)
+        self.network = _seeded(network, seed)
         self.data, self.smoothing = data, smoothing
         self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
         self.input, self.probe = _find_ends(self.network, data)

@@ -12,7 +12,7 @@ from nengo_hybrid import HybridSpiking, Identity
 from nengo_hybrid.exceptions import LowerError
 from nengo_hybrid.graph import Projection
 from nengo_hybrid.lower import to_graph
-from nengo_hybrid.lower.network import evaluation_order
+from nengo_hybrid.network_graph import evaluation_order
 from nengo_hybrid.networks import LMU
 from nengo_hybrid.parameters import with_parameters
 
@@ -344,7 +344,7 @@ def test_everything_that_is_wrong_is_named_at_once():
 
 
 def test_refusals_come_before_nengo_builds(monkeypatch):
-    from nengo_hybrid.lower import network
+    from nengo_hybrid import network_graph as network
 
     monkeypatch.delattr(network, "Model")
     with pytest.raises(LowerError):
