@@ -52,6 +52,10 @@ def emulation_bar(quiet):
 def run_bar(quiet, n_steps):
     """Give what draws the progress of a run; on a terminal only."""
     console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        # A bar that is disabled still ends its line, with older versions of rich.
+        yield lambda steps: None
+        return
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,7 +63,6 @@ def run_bar(quiet, n_steps):
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
-        disable=quiet or not console.is_terminal,
     ) as bar:
         task = bar.add_task("emulate", total=n_steps)
         yield lambda steps: bar.advance(task, steps)
