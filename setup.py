@@ -38,7 +38,7 @@ setup(
         "nengo-loihi==1.1.0",
         "numpy>=1.26",
         "scipy>=1.11",
-        "numba>=0.59",
+        "numba>=0.61",
         "psutil>=5.9",
         "scikit-learn>=1.4",
         "click>=8.1",
