@@ -149,13 +149,18 @@ def make_trace(
         n_input_steps=(n_steps - graph.latency_steps) // graph.chip_steps,
         output=graph.output,
         populations=_host_traces(graph, injected) | chip,
-        probes={p.name: v for p, v in zip(graph.probes, probes, strict=False)},
+        probes=_by_name(graph, probes) if probes else {},
         bin_steps=bin_steps,
         host_macs_per_step=sum(
             int(np.count_nonzero(p.weights)) for p in graph.host.projections
         ),
         host_updates_per_step=sum(p.n_neurons for p in neurons),
     )
+
+
+def _by_name(graph, probes):
+    names = [probe.name for probe in graph.probes]
+    return dict(zip(names, probes, strict=True))
 
 
 def signed_spikes(graph, lines, bin_steps=1):

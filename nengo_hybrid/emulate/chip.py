@@ -116,7 +116,7 @@ def run(
             lines = graph.inject({k: counts[part] for k, counts in host_counts.items()})
             for name, spikes in signed_spikes(graph, lines, bins["bin_steps"]).items():
                 injected[name][part] = spikes
-            _run_part(emulator, graph, lines, _samples(record, part.start, part.stop))
+            _run_part(emulator, graph, lines, record, part)
             n_done = part.stop
             if progress is not None:
                 progress(n_done, n_samples)
@@ -125,13 +125,13 @@ def run(
     return trace(n_samples)
 
 
-def _run_part(emulator, graph, lines, record):
-    """Run some samples from rest."""
+def _run_part(emulator, graph, lines, record, part):
+    """Run some samples from rest, into their part of the record."""
     every_line = np.concatenate([lines[i.name] for i in graph.inputs], axis=2)
-    n_samples = len(every_line)
-    emulator.reset(emulator.seed, n_samples=n_samples)
-    emulator.advance(every_line, record)
-    emulator.warn_of_overflows(record, 0)
+    emulator.reset(emulator.seed, n_samples=len(every_line), first_sample=part.start)
+    own = _samples(record, part.start, part.stop)
+    emulator.advance(every_line, own)
+    emulator.warn_of_overflows(own, 0)
 
 
 def _samples(record, start, stop):

@@ -126,7 +126,7 @@ class Emulator:
         self._learner = Learner(graph, self.program, strict=self.strict)
         self.reset(seed)
 
-    def reset(self, seed=None, *, n_samples=None):
+    def reset(self, seed=None, *, n_samples=None, first_sample=0):
         """
         Go back to rest, with the weights that were deployed.
 
@@ -136,11 +136,14 @@ class Emulator:
             As for a new one.
         n_samples : int, optional
             Another size of the batch.
+        first_sample : int
+            What messages call the first sample, if the batch is a part of a larger.
         """
         if n_samples is not None:
             check_batch(self.graph, n_samples)
             self.n_samples = n_samples
         n = self.graph.n_compartments
+        self._first_sample = first_sample
         self.n_steps, self._overflown = 0, False
         self.seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
         # To seed takes as long as some steps of a small network.
@@ -340,9 +343,9 @@ class Emulator:
         return (
             f"population {block.population!r}, neuron "
             f"{block.neurons[fault[COMPARTMENT]]} has {what} of {fault[VALUE]} at "
-            f"sample {sample}, step {first_step + fault[STEP]}: more than the {bits} "
-            f"bits and sign of its register{more}. Lower the rates, or the weights, of "
-            "what feeds it"
+            f"sample {self._first_sample + sample}, step {first_step + fault[STEP]}: "
+            f"more than the {bits} bits and sign of its register{more}. Lower the rates, "
+            "or the weights, of what feeds it"
         )
 
 

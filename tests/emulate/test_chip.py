@@ -226,6 +226,20 @@ def test_overflow_names_what_and_where():
         hardware.run(graph, placement, counts)
 
 
+@pytest.mark.parametrize("on_overflow", ["raise", "warn"])
+def test_an_overflow_is_told_of_the_sample_in_the_whole_batch(on_overflow):
+    # Forty samples run in parts of sixteen.
+    graph, placement, _ = overflowing()
+    counts = {"r": np.zeros((40, 3, 1), dtype=int)}
+    counts["r"][37, 1, 0] = 1000
+    if on_overflow == "raise":
+        with pytest.raises(EmulateError, match=" at sample 37, step 2: "):
+            emulate.run(graph, placement, counts)
+    else:
+        with pytest.warns(UserWarning, match=" at sample 37, step 2: "):
+            emulate.run(graph, placement, counts, on_overflow="warn")
+
+
 def test_another_graphs_placement_is_refused():
     rng = np.random.default_rng(7)
     graph, other = random_graph(rng), random_graph(rng, (2, 1100, 3))
