@@ -344,8 +344,8 @@ class Emulator:
             f"population {block.population!r}, neuron "
             f"{block.neurons[fault[COMPARTMENT]]} has {what} of {fault[VALUE]} at "
             f"sample {self._first_sample + sample}, step {first_step + fault[STEP]}: "
-            f"more than the {bits} bits and sign of its register{more}. Lower the rates, "
-            "or the weights, of what feeds it"
+            f"more than the {bits} bits and sign of its register{more}. Lower the "
+            "rates, or the weights, of what feeds it"
         )
 
 
