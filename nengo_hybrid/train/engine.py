@@ -19,7 +19,8 @@ from nengo_hybrid.parameters import (
     with_parameters,
 )
 from nengo_hybrid.train.callbacks import AnnealOmega
-from nengo_hybrid.train.parallel import LOGIT_SCALE, ParallelSession, make_plan
+from nengo_hybrid.train.parallel import LOGIT_SCALE, ParallelSession
+from nengo_hybrid.train.plan import make_plan
 from nengo_hybrid.train.progress import EpochProgress
 from nengo_hybrid.trained import Trained
 

@@ -56,7 +56,9 @@ def quick(**options):
 
 def run_body(network, x, last_steps, voltages):
     """Run a network's last steps in parallel; return values and rates by population."""
-    from nengo_hybrid.train.parallel import Body, features, make_plan
+    from nengo_hybrid.train.body import Body
+    from nengo_hybrid.train.front import features
+    from nengo_hybrid.train.plan import make_plan
 
     plan, reasons = make_plan(network, dt=1.0)
     assert reasons == []
