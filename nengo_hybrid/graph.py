@@ -62,7 +62,8 @@ class Population:
     or the name of a rate neuron type such as "RectifiedLinear", by whose bare
     function ``amplitude`` is a factor. ``omega`` is None for rate neurons, else
     that of `HybridSpiking`. ``bias`` and ``initial_voltage`` have shape
-    (n_neurons,).
+    (n_neurons,). ``stagger`` has the sizes of groups for which one voltage is drawn,
+    as `nengo_hybrid.neurons.Staggered` does; by default each neuron has its own.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Population:
     amplitude: float = 1.0
     bias: np.ndarray | None = None
     initial_voltage: np.ndarray | None = None
+    stagger: np.ndarray | None = None
 
     @property
     def is_hybrid(self):

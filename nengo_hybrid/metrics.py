@@ -154,6 +154,46 @@ def activity_bits(counts):
     }
 
 
+def tallied_bits(levels):
+    """
+    Return the four bit metrics of counts that were tallied.
+
+    Parameters
+    ----------
+    levels : (n_neurons, n_levels) int array
+        How often each neuron sent each count; the level in the middle is 0.
+
+    Returns
+    -------
+    dict of str to float
+        What `activity_bits` gives for the counts.
+
+    Examples
+    --------
+    >>> tallied_bits(np.array([[1, 1, 2]]))["bits_entropy"]  # of -1, 0, 1, 1
+    1.5
+    """
+    levels = np.asarray(levels)
+    if levels.ndim != 2 or levels.shape[1] % 2 == 0 or not levels.any(axis=1).all():
+        raise ShapeError(
+            "tallied_bits needs levels of shape (n_neurons, n_levels), an odd number of "
+            f"levels, and a count of each neuron; got shape {levels.shape}"
+        )
+    counts = np.arange(levels.shape[1]) - levels.shape[1] // 2
+    popcount = np.array([int(k).bit_count() for k in np.abs(counts)])
+    seen = levels > 0
+    last = levels.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)
+    span = last - np.argmax(seen, axis=1) + 1
+    part = levels / levels.sum(axis=1, keepdims=True)
+    entropy = -np.sum(part * np.log2(np.where(seen, part, 1)), axis=1)
+    return {
+        "bits_max": float(np.mean(np.log2(span))),
+        "bits_entropy": float(np.mean(entropy)),
+        "significant_bits": float(np.mean(part @ popcount)),
+        "spikes_per_step": float(np.mean(1 - part[:, levels.shape[1] // 2])),
+    }
+
+
 def _as_counts(counts):
     counts = np.asarray(counts)
     is_whole = np.issubdtype(counts.dtype, np.integer)

@@ -8,7 +8,7 @@ from nengo.neurons import RectifiedLinear, Sigmoid, Tanh
 
 from nengo_hybrid.exceptions import LowerError
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
-from nengo_hybrid.neurons import HybridSpiking, Identity
+from nengo_hybrid.neurons import HybridSpiking, Identity, Staggered
 from nengo_hybrid.parameters import object_names
 
 ACTIVATIONS = {
@@ -166,12 +166,14 @@ def _population(model, obj, name):
     if isinstance(obj, nengo.Node):
         activation = "input" if obj.size_in == 0 else "linear"
         return Population(name, obj.size_out, activation)
-    neuron_type, omega, voltage = obj.neuron_type, None, None
+    neuron_type, omega, voltage, stagger = obj.neuron_type, None, None, None
     amplitude = 1.0
     if isinstance(neuron_type, HybridSpiking):
         amplitude, neuron_type = neuron_type.amplitude, neuron_type.base_type
         omega = obj.neuron_type.omega * _height(neuron_type)
         voltage = np.array(model.sig[obj.neurons]["voltage"].initial_value, dtype=float)
+        drawn_from = (obj.neuron_type.initial_state or {}).get("voltage")
+        stagger = drawn_from.sizes if isinstance(drawn_from, Staggered) else None
     return Population(
         name,
         obj.n_neurons,
@@ -180,6 +182,7 @@ def _population(model, obj, name):
         amplitude=amplitude * _height(neuron_type),
         bias=np.array(model.params[obj].bias, dtype=float),
         initial_voltage=voltage,
+        stagger=stagger,
     )
 
 

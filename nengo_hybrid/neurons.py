@@ -13,11 +13,11 @@ import numpy as np
 from nengo.builder import Builder
 from nengo.builder.neurons import SimNeurons, build_neurons
 from nengo.builder.signal import Signal
-from nengo.dists import Uniform
+from nengo.dists import Distribution, Uniform
 from nengo.neurons import Direct, NeuronType, RatesToSpikesNeuronType
-from nengo.params import NumberParam
+from nengo.params import NdarrayParam, NumberParam
 
-from nengo_hybrid.exceptions import BuildError
+from nengo_hybrid.exceptions import BuildError, ShapeError
 
 KNOWN_BASES = "RectifiedLinear, Tanh, Sigmoid, LIFRate, Identity"
 
@@ -126,6 +126,43 @@ class HybridSpiking(RatesToSpikesNeuronType):
             amplitude=self.amplitude,
             initial_state=self.initial_state,
         )
+
+
+class Staggered(Distribution):
+    """
+    Voltages spread evenly within each group of neurons, from one drawn for it.
+
+    Neuron j of a group of p starts at ``(v + j) / p``, with v uniform in [0, 1). Such
+    a group sends together what one neuron of p times the drive sends; see
+    `nengo_hybrid.to_one_bit`.
+
+    Parameters
+    ----------
+    sizes : (n_groups,) int array
+        Neurons of each group, in their order.
+    """
+
+    sizes = NdarrayParam("sizes", shape=("*",), dtype=np.int64)
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.sizes = sizes
+
+    def sample(self, n, d=None, rng=np.random):
+        """Draw a voltage for each of n neurons, all that there are."""
+        if n != self.sizes.sum():
+            raise ShapeError(
+                f"Staggered has groups of {self.sizes.sum()} neurons in all, and "
+                f"cannot draw voltages for {n}"
+            )
+        drawn = self.spread(rng.uniform(size=len(self.sizes)))
+        return drawn if d is None else np.repeat(drawn[:, None], d, axis=1)
+
+    def spread(self, voltages):
+        """Turn voltages of groups (..., n_groups) into those of neurons (..., n)."""
+        sizes = self.sizes
+        place = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return (np.repeat(voltages, sizes, axis=-1) + place) / np.repeat(sizes, sizes)
 
 
 class SimHybridSpiking(SimNeurons):

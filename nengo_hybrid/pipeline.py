@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from nengo_hybrid import datasets, emulate, hardware, report
-from nengo_hybrid.emulate import run_graph
 from nengo_hybrid.estimate import count_dense, estimate
 from nengo_hybrid.exceptions import DataError, EmulateError
+from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.lower import to_graph, to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.metrics import accuracy, activity_bits, classify

@@ -31,8 +31,10 @@ STAGES = {
 # language that train and lower read.
 TYPES = {
     "datasets",
+    "evaluation",
     "exceptions",
     "graph",
+    "graph_run",
     "metrics",
     "names",
     "network_graph",

@@ -21,6 +21,7 @@ from nengo_hybrid.metrics import (
     classify,
     significant_bits,
     spikes_per_step,
+    tallied_bits,
 )
 
 # One sample, four steps; the neurons have the counts 0 1 3 0 and -1 -1 -1 -1.
@@ -44,7 +45,7 @@ def exactly(message):
 
 def test_examples_in_the_docstrings_hold():
     found = doctest.testmod(metrics)
-    assert (found.failed, found.attempted) == (0, 4)
+    assert (found.failed, found.attempted) == (0, 5)
 
 
 def test_bits_match_hand_counts():
@@ -178,3 +179,21 @@ def test_classify_needs_steps_that_are_there(readout_steps):
     )
     with pytest.raises(ShapeError, match=exactly(message)):
         classify(np.zeros((2, 3, 4)), readout_steps)
+
+
+@given(random_counts)
+def test_tallied_bits_are_those_of_the_counts(counts):
+    levels = np.zeros((counts.shape[2], 81), int)
+    for neuron, found in enumerate(by_neuron(counts)):
+        np.add.at(levels[neuron], np.array(found) + 40, 1)
+    assert tallied_bits(levels) == pytest.approx(activity_bits(counts))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 4), (2, 5)])
+def test_tallied_bits_refuses_what_is_no_tally(shape):
+    with pytest.raises(ShapeError) as caught:
+        tallied_bits(np.zeros(shape, int))
+    assert str(caught.value) == (
+        "tallied_bits needs levels of shape (n_neurons, n_levels), an odd number of "
+        f"levels, and a count of each neuron; got shape {shape}"
+    )

@@ -5,7 +5,8 @@ import math
 import nengo
 import numpy as np
 
-from nengo_hybrid.networks.lmu import LMU, memory_std
+from nengo_hybrid.networks.lmu import LMU
+from nengo_hybrid.networks.memory import memory_std, rotations
 from nengo_hybrid.neurons import HybridSpiking, Identity
 
 
@@ -13,8 +14,9 @@ class SequenceClassifier(nengo.Network):
     """
     Classify sequences by the hidden activity on a Legendre memory.
 
-    The memory's state is exact; its read-out, the hidden layer and the output
-    are hybrid-spiking. The answer is the output neuron of most activity.
+    The memory's read-out, the hidden layer and the output are hybrid-spiking, and on
+    demand what enters the memory and what it sends itself. The answer is the output
+    neuron of most activity.
 
     Parameters
     ----------
@@ -32,6 +34,16 @@ class SequenceClassifier(nengo.Network):
     omega_output : float or None
         The same of the output; with None the output is not quantized, a sum of what
         the hidden layer sends and a bias.
+    omega_input : float or None
+        The same of what enters the memory; with None it is not quantized.
+    quantize_loop : bool
+        Whether the memory sends itself what is read out, quantized with
+        ``omega_readout``; else its state is exact.
+    omega_hub : float or None
+        The same of the hubs, in the basis of rotations; relative to the standard
+        deviation of what they send.
+    basis : str
+        Of the memory, "legendre" or "rotations"; see `LMU`.
     readout_spread : float
         Standard deviation of the scaled coefficients.
     readout_steps : int
@@ -58,15 +70,31 @@ class SequenceClassifier(nengo.Network):
         omega_readout=4.0,
         omega_hidden=2.0,
         omega_output=1.0,
+        omega_input=None,
+        quantize_loop=False,
+        omega_hub=None,
+        basis="legendre",
         readout_spread=0.5,
         readout_steps=1,
         label="classifier",
         seed=None,
         add_to_container=None,
     ):
-        spread = memory_std(order, theta_steps, x_train, last_steps=readout_steps)
+        window = {"last_steps": readout_steps, "basis": basis}
+        spread = memory_std(order, theta_steps, x_train, **window)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         relu = nengo.RectifiedLinear()
+        omegas = {
+            "input": omega_input,
+            "loop" if quantize_loop else "readout": omega_readout,
+            "hub": omega_hub,
+        }
+        hub_scale = 1.0
+        if omega_hub is not None and basis == "rotations":
+            gather = rotations(order, theta_steps).gather
+            hub_scale = 1 / memory_std(
+                order, theta_steps, x_train, decoder=gather, **window
+            )
         with self:
             self.input = nengo.Node(np.zeros(x_train.shape[2]), label="x")
             self.lmu = LMU(
@@ -75,8 +103,14 @@ class SequenceClassifier(nengo.Network):
                 size_in=x_train.shape[2],
                 n_hidden=n_hidden,
                 hidden_type=HybridSpiking(relu, omega=omega_hidden),
-                quantizer={"readout": HybridSpiking(Identity(), omega=omega_readout)},
+                quantizer={
+                    place: HybridSpiking(Identity(), omega=omega)
+                    for place, omega in omegas.items()
+                    if omega is not None
+                },
                 readout_scale=readout_spread / np.where(spread > 0, spread, 1.0),
+                basis=basis,
+                hub_scale=hub_scale,
             )
             exact = omega_output is None
             self.output = nengo.Ensemble(

@@ -6,105 +6,19 @@ Representation in Recurrent Neural Networks*, NeurIPS 2019.
 """
 
 import math
-import numbers
 
 import nengo
 import numpy as np
 from nengo.params import BoolParam
-from scipy.linalg import expm
 
 from nengo_hybrid.exceptions import BuildError, ShapeError
+from nengo_hybrid.networks.memory import (
+    check_at_least_one,
+    rotations,
+    state_space,
+)
 
-QUANTIZERS = ("input", "readout", "loop")
-
-
-def lmu_matrices(order, theta_steps):
-    """
-    Compute the discretized state-space matrices of a Legendre memory.
-
-    Zero-order hold with a time step of 1 on ::
-
-        A_ij = (2i + 1) / theta * (-1 if i < j else (-1)^(i - j + 1))
-        B_i  = (2i + 1) / theta * (-1)^i
-
-    Parameters
-    ----------
-    order : int
-        Number of Legendre coefficients, at least 1.
-    theta_steps : float
-        Length of the window, in time steps, at least 1.
-
-    Returns
-    -------
-    A : (order, order) array
-    B : (order, 1) array
-
-    Raises
-    ------
-    BuildError
-        If ``order`` or ``theta_steps`` is below 1 or not a finite number.
-    """
-    _check_at_least_one("order", order, whole=True)
-    _check_at_least_one("theta_steps", theta_steps, whole=False)
-    q = np.arange(order)
-    scale = (2 * q + 1)[:, None] / theta_steps
-    i, j = np.meshgrid(q, q, indexing="ij")
-    continuous = np.zeros((order + 1, order + 1))
-    continuous[:order, :order] = scale * np.where(i < j, -1.0, (-1.0) ** (i - j + 1))
-    continuous[:order, order:] = scale * (-1.0) ** q[:, None]
-    discrete = expm(continuous)
-    return discrete[:order, :order], discrete[:order, order:]
-
-
-def delay_decoder(order, r):
-    """
-    Decode the input of ``r * theta`` ago from a Legendre memory.
-
-    Parameters
-    ----------
-    order : int
-        Number of Legendre coefficients.
-    r : float or (n,) array
-        Delay as a part of the window, in [0, 1].
-
-    Returns
-    -------
-    (n, order) array
-        Shifted Legendre polynomials ``P_i(2r - 1)``.
-    """
-    points = 2 * np.atleast_1d(np.asarray(r, dtype=float)) - 1
-    return np.polynomial.legendre.legvander(points, order - 1)
-
-
-def memory_std(order, theta_steps, x, *, last_steps=1):
-    """
-    Measure how far each coefficient of a memory spreads over a data set.
-
-    Parameters
-    ----------
-    order : int
-    theta_steps : float
-    x : (n_samples, n_steps, size_in) array
-    last_steps : int
-        How many of the last steps to look at.
-
-    Returns
-    -------
-    (size_in * order,) array
-        Standard deviation over samples and the last steps.
-    """
-    A, B = lmu_matrices(order, theta_steps)
-    n_samples, n_steps, size_in = x.shape
-    # The state is a weighted sum of the input: one product a step that is looked at.
-    response = [B[:, 0]]
-    for _ in range(n_steps - 1):
-        response.append(A @ response[-1])
-    x, response = np.asarray(x, dtype=float), np.array(response)
-    kept = []
-    for n_seen in range(n_steps - last_steps + 1, n_steps + 1):
-        state = np.tensordot(x[:, :n_seen], response[:n_seen][::-1], axes=([1], [0]))
-        kept.append(state.reshape(n_samples, size_in * order))
-    return np.std(np.stack(kept), axis=(0, 1))
+QUANTIZERS = ("input", "readout", "loop", "hub")
 
 
 class LMU(nengo.Network):
@@ -119,6 +33,14 @@ class LMU(nengo.Network):
 
     The bracketed terms are there on demand. ``A`` and ``B`` come from
     `lmu_matrices` and are not trained unless ``train_memory`` is set.
+
+    In the basis of `rotations`, A is ``local + spread @ gather``: coefficients turn in
+    pairs, which are local to two neurons and exact, and meet in two hubs. With a
+    quantizer in the loop only what goes through the hubs is quantized, ::
+
+        m_t = local m_{t-1} + spread hub_t + B u_t,   hub_t = q_h(gather q(m_{t-1}))
+
+    so that its error does not add up, with 4 x order synapses in place of order^2.
 
     Parameters
     ----------
@@ -137,11 +59,16 @@ class LMU(nengo.Network):
         Where messages are quantized, and how: a neuron type for any of
         ``"input"`` (what enters the memory), ``"readout"`` (what leaves it for
         others; the state stays exact) and ``"loop"`` (every message of the
-        memory, to itself too).
+        memory, to itself too), and ``"hub"`` (what the hubs of the basis of
+        rotations send).
     readout_scale : float or (size_in * order,) array
         Factor on each coefficient before the read-out's or loop's quantizer, so
         that ``memory`` has the scaled coefficients; the loop undoes it. ``1 /
         std`` of each coefficient makes its bits count.
+    basis : str
+        "legendre" or "rotations".
+    hub_scale : float or (size_in * 2,) array
+        Factor on each hub before its quantizer, undone behind it.
     hidden_to_hidden, hidden_to_memory, memory_to_memory, input_to_hidden : bool
         Which of the bracketed terms to have; they start at zero, apart from
         ``input_to_hidden`` and ``hidden_to_hidden``, which start at random.
@@ -180,6 +107,8 @@ class LMU(nengo.Network):
         hidden_type=None,
         quantizer=None,
         readout_scale=1.0,
+        basis="legendre",
+        hub_scale=1.0,
         hidden_to_hidden=False,
         hidden_to_memory=False,
         memory_to_memory=False,
@@ -189,13 +118,17 @@ class LMU(nengo.Network):
         seed=None,
         add_to_container=None,
     ):
-        self.A, self.B = lmu_matrices(order, theta_steps)
-        _check_at_least_one("size_in", size_in, whole=True)
+        self.A, self.B = state_space(order, theta_steps, basis)
+        check_at_least_one("size_in", size_in, whole=True)
         needs_hidden = hidden_to_hidden or hidden_to_memory or input_to_hidden
         _check_hidden(n_hidden, hidden_type, needs_hidden)
-        quantizer = _check_quantizer(quantizer)
+        quantizer = _check_quantizer(quantizer, basis)
         self.order, self.theta_steps, self.size_in = order, theta_steps, size_in
-        self.readout_scale = _check_scale(readout_scale, size_in * order)
+        self.basis = basis
+        self.readout_scale = _check_scale(
+            "readout_scale", readout_scale, size_in * order
+        )
+        self.hub_scale = _check_scale("hub_scale", hub_scale, size_in * 2)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         # The name under which NengoDL looks up what an optimizer may change.
         for kind in (nengo.Ensemble, nengo.Connection):
@@ -229,16 +162,41 @@ class LMU(nengo.Network):
         )
         place = "loop" if "loop" in quantizer else "readout"
         self.memory = self._quantize(self.state, quantizer, place, self.readout_scale)
-        undo = self._undo if self.memory is not self.state else 1.0
-        loop_source = self.memory if "loop" in quantizer else self.state
-        loop = np.kron(eye, self.A) * (undo if loop_source is self.memory else 1.0)
-        self._connect_fixed(
-            loop_source, self.state, loop, "A", synapse=0, trainable=train_memory
-        )
+        is_quantized = "loop" in quantizer
+        source = self.memory if is_quantized else self.state
+        undo = 1.0 / self.readout_scale if is_quantized else np.ones(size)
+        if self.basis == "legendre":
+            self._connect_fixed(
+                source,
+                self.state,
+                np.kron(eye, self.A) * undo,
+                "A",
+                synapse=0,
+                trainable=train_memory,
+            )
+        else:
+            self._build_rotations(source, undo, quantizer, train_memory)
 
-    @property
-    def _undo(self):
-        return 1.0 / self.readout_scale
+    def _build_rotations(self, source, undo, quantizer, train_memory):
+        """Join the memory to itself: pairs locally, all through the hubs."""
+        parts, eye = rotations(self.order, self.theta_steps), np.eye(self.size_in)
+        local = {"synapse": 0, "trainable": train_memory}
+        self._connect_fixed(
+            self.state, self.state, np.kron(eye, parts.local), "local", **local
+        )
+        gathered = nengo.Node(size_in=2 * self.size_in, label="gathered")
+        self._connect_fixed(
+            source, gathered, np.kron(eye, parts.gather) * undo, "gather", **local
+        )
+        hub = self._quantize(gathered, quantizer, "hub", self.hub_scale)
+        scale = self.hub_scale if "hub" in quantizer else 1.0
+        self._connect_fixed(
+            hub,
+            self.state,
+            np.kron(eye, parts.spread) / scale,
+            "spread",
+            trainable=train_memory,
+        )
 
     def _quantize(self, source, quantizer, place, scale):
         """Put a quantizer behind ``source`` if one is asked for at ``place``."""
@@ -293,17 +251,9 @@ class LMU(nengo.Network):
         nengo.Connection(pre, self.drive, transform=weights, synapse=0, label=label)
 
 
-def _check_at_least_one(name, value, *, whole):
-    kind = numbers.Integral if whole else numbers.Real
-    is_number = isinstance(value, kind) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 1:
-        what = "a whole number" if whole else "a number of time steps"
-        raise BuildError(f"LMU needs {name} to be {what} of at least 1, got {value!r}")
-
-
 def _check_hidden(n_hidden, hidden_type, needs_hidden):
     if n_hidden:
-        _check_at_least_one("n_hidden", n_hidden, whole=True)
+        check_at_least_one("n_hidden", n_hidden, whole=True)
         if not isinstance(hidden_type, nengo.neurons.NeuronType):
             raise BuildError(
                 "LMU needs a neuron type as hidden_type for its hidden layer, got "
@@ -316,7 +266,7 @@ def _check_hidden(n_hidden, hidden_type, needs_hidden):
         )
 
 
-def _check_quantizer(quantizer):
+def _check_quantizer(quantizer, basis):
     quantizer = dict(quantizer or {})
     for place, neuron_type in quantizer.items():
         if place not in QUANTIZERS:
@@ -333,15 +283,20 @@ def _check_quantizer(quantizer):
             "LMU has one quantizer on its memory, got both readout and loop; "
             "loop quantizes the read-out too"
         )
+    if "hub" in quantizer and basis != "rotations":
+        raise BuildError(
+            f"LMU has hubs in the basis of rotations only, got basis {basis!r} and a "
+            "quantizer for its hub"
+        )
     return quantizer
 
 
-def _check_scale(scale, size):
+def _check_scale(name, scale, size):
     scale = np.asarray(scale, dtype=float)
     if scale.ndim > 1 or (scale.ndim == 1 and scale.shape != (size,)):
         raise ShapeError(
-            f"LMU needs a readout_scale of shape () or ({size},), got {scale.shape}"
+            f"LMU needs a {name} of shape () or ({size},), got {scale.shape}"
         )
     if not np.all(np.isfinite(scale)) or np.any(scale <= 0):
-        raise BuildError("LMU needs a finite readout_scale above 0 everywhere")
+        raise BuildError(f"LMU needs a finite {name} above 0 everywhere")
     return np.broadcast_to(scale, (size,)).copy()

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from nengo_hybrid.graph import SpikingGraph
+from nengo_hybrid.graph_run import run_graph
+
 
 def responses(plan, n_steps):
     """
@@ -17,14 +20,8 @@ def responses(plan, n_steps):
     dict of str to (n_steps, size_in, n) array
         By lag, for every projection from a fixed population to another.
     """
-    graph = plan.graph
+    graph, leaving = plan.graph, _leaving(plan)
     source = next(p for p in graph.populations if p.activation == "input")
-    # Behind weights that are not trained, what they give; else what goes into them.
-    leaving = {
-        p.name: p
-        for p in graph.projections
-        if p.pre in plan.fixed and p.post not in plan.fixed
-    }
     values = {
         n: np.zeros((source.n_neurons, graph.population(n).n_neurons))
         for n in plan.fixed
@@ -51,6 +48,9 @@ def features(plan, x, last_steps, *, seed=0):
     """
     Compute what fixed populations send to the others in the last steps.
 
+    A weighted sum of the input if they are linear. If they quantize, as a memory with
+    a quantizer in its loop does, they are run.
+
     Parameters
     ----------
     plan : Plan
@@ -65,6 +65,8 @@ def features(plan, x, last_steps, *, seed=0):
     """
     n_samples, n_steps, size_in = x.shape
     flat = np.asarray(x, np.float32).reshape(n_samples, n_steps * size_in)
+    if plan.redraws:
+        return _run_front(plan, x, last_steps, seed)
     found = {}
     for name, response in responses(plan, n_steps).items():
         values = np.zeros((n_samples, last_steps, response.shape[2]), np.float32)
@@ -73,4 +75,38 @@ def features(plan, x, last_steps, *, seed=0):
             weights = response[:n_seen][::-1].reshape(n_seen * size_in, -1)
             values[:, i] = flat[:, : n_seen * size_in] @ weights.astype(np.float32)
         found[name] = values
+    return found
+
+
+def _leaving(plan):
+    """Return the projections, by name, from fixed populations to others."""
+    return {
+        p.name: p
+        for p in plan.graph.projections
+        if p.pre in plan.fixed and p.post not in plan.fixed
+    }
+
+
+def _run_front(plan, x, last_steps, seed):
+    """Run what is fixed, from voltages drawn anew; see `features`."""
+    graph, leaving = plan.graph, _leaving(plan)
+    front = SpikingGraph(
+        dt=graph.dt,
+        populations=tuple(p for p in graph.populations if p.name in plan.fixed),
+        projections=tuple(p for p in graph.projections if p.post in plan.fixed),
+        output=plan.fixed[-1],
+    )
+    record = list(dict.fromkeys(p.pre for p in leaving.values()))
+    values = run_graph(
+        front, x, seed=seed, record=record, last_steps=last_steps, dtype=np.float32
+    )
+    found = {}
+    for name, projection in leaving.items():
+        population = graph.population(projection.pre)
+        sent = values[population.name].astype(np.float32)
+        if population.is_hybrid:
+            sent *= population.amplitude / (population.omega * graph.dt)
+        is_trained = name in plan.trained_weights
+        weights = projection.weights.T.astype(np.float32)
+        found[name] = sent if is_trained else sent @ weights
     return found

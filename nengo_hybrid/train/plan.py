@@ -19,7 +19,7 @@ class Plan:
     ----------
     graph : SpikingGraph
     fixed : tuple of str
-        Populations that nothing trained and no quantizer comes before.
+        Populations that nothing trained comes before; see `front.features`.
     body : tuple of Population
         The others, in their order of evaluation.
     trained_weights : dict of str to (n_post, n_pre) array
@@ -137,12 +137,27 @@ def _gain(connection):
 
 
 def _fixed_populations(graph, trained):
-    """Return the linear populations that nothing else comes before."""
-    fixed = {p.name for p in graph.populations if p.activation in ("input", "linear")}
+    """
+    Return the populations that are fixed.
+
+    Linear ones that nothing else comes before, since they can be computed for all
+    steps at once. Where what quantizes feeds back, all that nothing trained comes
+    before: they are run.
+    """
+    linear = {p.name for p in graph.populations if p.activation in ("input", "linear")}
+    fixed = _without_trained(graph, trained, linear)
+    if any(p.delay and p.post not in fixed for p in graph.projections):
+        fixed = _without_trained(graph, trained, {p.name for p in graph.populations})
+    return tuple(p.name for p in graph.populations if p.name in fixed)
+
+
+def _without_trained(graph, trained, fixed):
+    """Take away what comes behind anything that is trained, or that is not there."""
+    fixed = fixed - trained
     while True:
         outside = {
             p.post for p in graph.projections if p.name in trained or p.pre not in fixed
         }
         if not outside & fixed:
-            return tuple(p.name for p in graph.populations if p.name in fixed)
+            return fixed
         fixed -= outside

@@ -6,7 +6,12 @@ import pytest
 
 from nengo_hybrid.exceptions import BuildError, ShapeError
 from nengo_hybrid.networks import LMU
-from nengo_hybrid.networks.lmu import delay_decoder, lmu_matrices, memory_std
+from nengo_hybrid.networks.memory import (
+    delay_decoder,
+    lmu_matrices,
+    memory_std,
+    rotations,
+)
 from nengo_hybrid.neurons import HybridSpiking, Identity
 
 
@@ -179,7 +184,7 @@ def test_window_below_one_step_is_refused(theta_steps):
     [
         (
             {"quantizer": {"middle": Identity()}},
-            "LMU can be quantized at input, readout, loop; got 'middle'",
+            "LMU can be quantized at input, readout, loop, hub; got 'middle'",
         ),
         (
             {"quantizer": {"loop": Identity(), "readout": Identity()}},
@@ -219,3 +224,109 @@ def test_readout_scale_of_the_wrong_size_is_refused():
     assert str(caught.value) == (
         "LMU needs a readout_scale of shape () or (4,), got (3,)"
     )
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 8, 31])
+def test_rotations_are_the_bilinear_memory_in_another_basis(order):
+    # (I - A/2)^-1 (I + A/2) on orthonormal Legendre coefficients, by a linear solve
+    theta_steps, i = 40, np.arange(order)
+    root = np.sqrt(2 * i + 1)
+    row, column = np.meshgrid(i, i, indexing="ij")
+    sign = np.where(row < column, -1.0, (-1.0) ** (row - column + 1))
+    A = np.outer(root, root) * sign / theta_steps
+    b, eye = root * (-1.0) ** i / theta_steps, np.eye(order)
+    found = rotations(order, theta_steps)
+    basis = found.from_legendre * root
+    np.testing.assert_allclose(basis @ basis.T, eye, atol=1e-10)
+    stepped = np.linalg.solve(eye - A / 2, eye + A / 2)
+    np.testing.assert_allclose(found.A, basis @ stepped @ basis.T, atol=1e-10)
+    force = np.linalg.solve(eye - A / 2, b)
+    np.testing.assert_allclose(found.B[:, 0], basis @ force, atol=1e-10)
+
+
+def test_rotations_are_local_to_pairs_and_meet_in_two_hubs():
+    found = rotations(16, 100)
+    assert found.gather.shape == (2, 16) and found.spread.shape == (16, 2)
+    pairs = np.kron(np.eye(8), np.ones((2, 2)))
+    assert not found.local[pairs == 0].any()
+    blocks = [found.local[i : i + 2, i : i + 2] for i in range(0, 16, 2)]
+    angles = [np.arctan2(block[1, 0], block[0, 0]) for block in blocks]
+    assert angles == sorted(angles) and angles[0] > 0
+    for block, angle in zip(blocks, angles, strict=True):
+        turn = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        np.testing.assert_allclose(block, turn, atol=1e-12)
+
+
+def test_the_basis_of_rotations_remembers_the_same():
+    # The two discretizations differ; a slow input does not tell them apart.
+    x = smooth_input(300, np.random.RandomState(8))
+    settings = {"order": 6, "theta_steps": 64}
+    legendre = run_lmu(x, ["state"], **settings)[1]["state"]
+    _, found = run_lmu(x, ["state"], basis="rotations", **settings)
+    turned = legendre @ rotations(6, 64).from_legendre.T
+    error = np.sqrt(np.mean((found["state"] - turned) ** 2))
+    assert error < 0.02 * np.std(turned)
+
+
+def test_the_basis_of_rotations_is_the_recurrence_computed_by_hand():
+    x = np.random.RandomState(1).uniform(-1, 1, (20, 2))
+    lmu, found = run_lmu(
+        x, ["state"], order=5, theta_steps=10, size_in=2, basis="rotations"
+    )
+    m = np.zeros((2, 5))
+    for step in range(20):
+        m = m @ lmu.A.T + np.outer(x[step], lmu.B[:, 0])
+        np.testing.assert_allclose(found["state"][step], m.ravel(), atol=1e-12)
+
+
+def loop_error(basis, order=32, theta_steps=128):
+    """Return the NRMSE that a quantizer in the loop puts on what the memory sends."""
+    x = np.random.RandomState(9).normal(size=(600, 1))
+    settings = {"order": order, "theta_steps": theta_steps, "basis": basis}
+    exact = run_lmu(x, ["state"], **settings)[1]["state"]
+    scale = 1 / exact.std(axis=0)
+    loop = {"loop": HybridSpiking(Identity(), omega=2)}
+    _, found = run_lmu(x, ["state"], quantizer=loop, readout_scale=scale, **settings)
+    return np.sqrt(np.mean((found["state"] - exact) ** 2 * scale**2))
+
+
+def test_noise_in_the_loop_does_not_add_up_among_rotations():
+    assert loop_error("rotations") < 0.4 * loop_error("legendre")
+
+
+def test_the_hub_is_quantized_relative_to_its_scale():
+    x = smooth_input(200, np.random.RandomState(10))
+    settings = {"order": 6, "theta_steps": 32, "basis": "rotations"}
+    exact = run_lmu(x, ["state"], **settings)[1]["state"]
+    errors = []
+    for omega in (1e6, 8):
+        places = {"loop": 1e6, "hub": omega}
+        quantizer = {p: HybridSpiking(Identity(), omega=o) for p, o in places.items()}
+        found = run_lmu(x, ["state"], quantizer=quantizer, hub_scale=3.0, **settings)
+        errors.append(np.abs(found[1]["state"] - exact).max())
+    assert errors[0] < 1e-4 < errors[1]
+
+
+def test_hubs_are_of_the_basis_of_rotations():
+    with pytest.raises(BuildError) as caught:
+        LMU(4, 10, quantizer={"hub": HybridSpiking(Identity())})
+    assert str(caught.value) == (
+        "LMU has hubs in the basis of rotations only, got basis 'legendre' and a "
+        "quantizer for its hub"
+    )
+
+
+def test_an_unknown_basis_is_refused():
+    with pytest.raises(BuildError) as caught:
+        LMU(4, 10, basis="fourier")
+    assert str(caught.value) == (
+        "LMU knows the bases legendre, rotations; got 'fourier'"
+    )
+
+
+def test_memory_std_of_a_decoder_is_that_of_the_sums():
+    x = np.random.RandomState(11).uniform(0, 1, (6, 15, 1))
+    gather = rotations(4, 12).gather
+    _, found = run_lmu(x[0], ["state"], order=4, theta_steps=12, basis="rotations")
+    std = memory_std(4, 12, x[:1], last_steps=5, basis="rotations", decoder=gather)
+    np.testing.assert_allclose(std, (found["state"][-5:] @ gather.T).std(axis=0))

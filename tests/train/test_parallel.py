@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.datasets import Dataset, Split
-from nengo_hybrid.emulate import run_graph
 from nengo_hybrid.exceptions import TrainError
+from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.networks import LMU, SequenceClassifier
