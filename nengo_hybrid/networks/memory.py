@@ -205,18 +205,25 @@ def memory_std(order, theta_steps, x, *, last_steps=1, basis="legendre", decoder
     """
     A, B = state_space(order, theta_steps, basis)
     n_samples, n_steps, size_in = x.shape
-    # The state is a weighted sum of the input: one product a step that is looked at.
+    # The state is a weighted sum of the input: its moments follow from the input's.
     response = [B[:, 0]]
     for _ in range(n_steps - 1):
         response.append(A @ response[-1])
-    x, response = np.asarray(x, dtype=float), np.array(response)
+    response = np.array(response)
     if decoder is not None:
         response = response @ decoder.T
-    kept = []
-    for n_seen in range(n_steps - last_steps + 1, n_steps + 1):
-        state = np.tensordot(x[:, :n_seen], response[:n_seen][::-1], axes=([1], [0]))
-        kept.append(state.reshape(n_samples, -1))
-    return np.std(np.stack(kept), axis=(0, 1))
+    found = []
+    for dimension in range(size_in):
+        values = np.asarray(x[:, :, dimension], dtype=float)
+        mean, second = values.mean(axis=0), values.T @ values / n_samples
+        moments = np.zeros((2, response.shape[1]))
+        for n_seen in range(n_steps - last_steps + 1, n_steps + 1):
+            seen = response[:n_seen][::-1]
+            moments[0] += mean[:n_seen] @ seen
+            moments[1] += np.sum(seen * (second[:n_seen, :n_seen] @ seen), axis=0)
+        moments /= last_steps
+        found.append(np.sqrt(np.maximum(moments[1] - moments[0] ** 2, 0)))
+    return np.concatenate(found)
 
 
 def state_space(order, theta_steps, basis):
