@@ -33,6 +33,10 @@ class DivergenceError(TrainError):
     """A training that had started lost its loss: it is no longer finite."""
 
 
+class CheckpointError(TrainError):
+    """A checkpoint is missing, damaged, of another training, or cannot be written."""
+
+
 class LowerError(HybridError):
     """A network holds something that cannot be lowered to a graph."""
 
@@ -70,3 +74,15 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, trace):
         super().__init__(f"interrupted after {trace.n_samples} samples")
         self.trace = trace
+
+
+class Terminated(SystemExit):
+    """
+    A SIGTERM that came while a training ran, whose checkpoint is written.
+
+    Left alone, it ends the process with the status 143 that a shell gives to it.
+    """
+
+    def __init__(self, message):
+        super().__init__(message)
+        self.code = 143

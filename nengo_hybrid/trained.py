@@ -17,8 +17,8 @@ class Trained:
     parameters : dict of str to array
         The values, as `nengo_hybrid.parameters.with_parameters` takes them.
     history : dict of str to list
-        Per epoch: "epoch", "loss", "accuracy", "val_loss", "val_accuracy", and
-        "omega.<ensemble>".
+        Per epoch: "epoch", "loss", "val_loss", "val_accuracy", and
+        "omega.<ensemble>"; of the whole training, also where it was resumed.
     best_epoch : int
         The epoch whose parameters these are: best on the validation part among
         those with the final omega.

@@ -12,7 +12,7 @@ from nengo_hybrid.train.smoothing import Smoothing
 
 def train(network, data, **settings):
     """
-    Train a network through NengoDL; see `nengo_hybrid.train.engine.train`.
+    Train a network; see `nengo_hybrid.train.engine.train`.
 
     Raises
     ------
@@ -25,9 +25,9 @@ def train(network, data, **settings):
                 f"training needs TensorFlow and NengoDL, but {library} is not "
                 "installed; run `nengo-hybrid doctor` for the pip line"
             )
-    from nengo_hybrid.train.engine import train as train_with_nengo_dl
+    from nengo_hybrid.train.engine import train as train_with_tensorflow
 
-    return train_with_nengo_dl(network, data, **settings)
+    return train_with_tensorflow(network, data, **settings)
 
 
 __all__ = ["Smoothing", "train"]

@@ -1,4 +1,4 @@
-"""Annealing omega while NengoDL trains."""
+"""What happens before and after each minibatch while NengoDL trains."""
 
 import nengo
 import tensorflow as tf
@@ -72,3 +72,28 @@ class AnnealOmega(tf.keras.callbacks.Callback):
         """Return the omega of an ensemble when the part ``done`` is over."""
         target = ensemble.neuron_type.omega
         return target if self.smoothing is None else self.smoothing.omega(done, target)
+
+
+class EachMinibatch(tf.keras.callbacks.Callback):
+    """
+    Call a function before, and another after each minibatch of one epoch.
+
+    Parameters
+    ----------
+    begin, end : callable
+        Called as ``begin(minibatch)`` and ``end(minibatch, loss)``.
+    first : int
+        Number of the first minibatch.
+    """
+
+    def __init__(self, begin, end, *, first):
+        super().__init__()
+        self.begin, self.end, self.first = begin, end, first
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # Keras' loss is the mean since the last reset; wanted is that of one minibatch.
+        self.model.reset_metrics()
+        self.begin(self.first + batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.end(self.first + batch, float(logs["loss"]))

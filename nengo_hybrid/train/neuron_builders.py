@@ -1,5 +1,7 @@
 """How NengoDL runs and trains `HybridSpiking` and `Identity`."""
 
+import math
+
 import tensorflow as tf
 from nengo_dl.builder import Builder, OpBuilder
 from nengo_dl.neuron_builders import SimNeuronsBuilder, TFNeuronBuilder
@@ -28,8 +30,13 @@ class HybridSpikingBuilder(OpBuilder):
 
     In training every sample of every minibatch gets a voltage of its own,
     uniform in [0, 1): otherwise the network fits the one vector that NengoDL
-    repeats over the minibatch.
+    repeats over the minibatch. They follow from TensorFlow's seed and ``n_drawn``,
+    the number of minibatches before; whoever sets it goes on from there.
     """
+
+    def __init__(self, ops):
+        super().__init__(ops)
+        self.n_drawn = tf.Variable(0, trainable=False, dtype=tf.int64, name="n_drawn")
 
     def build_pre(self, signals, config):
         super().build_pre(signals, config)
@@ -44,11 +51,11 @@ class HybridSpikingBuilder(OpBuilder):
     def _draw_shift(self, signals, config, op):
         """Return what turns the initial voltage into a fresh uniform one."""
         initial = tf.constant(op.state["voltage"].initial_value, signals.dtype)
-        drawn = tf.random.uniform(
-            (signals.minibatch_size, op.output.shape[0]), dtype=signals.dtype
-        )
         training = tf.cast(config.training, signals.dtype)
-        return training * (drawn - initial)
+        step = tf.cast(config.training, tf.int64)
+        n_before = self.n_drawn.assign_add(step) - step
+        shape = (signals.minibatch_size, op.output.shape[0])
+        return training * (uniform(shape, n_before, signals.dtype) - initial)
 
     def build_step(self, signals):
         rate = signals.gather(self.rate_data)
@@ -62,3 +69,36 @@ class HybridSpikingBuilder(OpBuilder):
 
         signals.scatter(self.output_data, self.amplitude * output)
         signals.scatter(self.voltage_data, voltage + increment - count)
+
+
+def uniform(shape, n_before, dtype):
+    """
+    Draw as ``tf.random.uniform`` does when called in a graph for the (n+1)th time.
+
+    That function keeps its count where nothing can read or set it, so that a training
+    could not go on from a checkpoint with it.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    n_before : int64 tensor
+        How many times there was a draw before.
+    dtype : str or tf.DType
+
+    Returns
+    -------
+    tensor
+        Uniform in [0, 1).
+    """
+    # Both are None only in a graph that was made before any seed was set.
+    key, stream = ((seed or 0) % 2**64 for seed in tf.compat.v1.random.get_seed(None))
+    # Philox, of which TensorFlow sets 256 blocks aside for every number.
+    position = tf.cast(n_before, tf.uint64) * (256 * math.prod(shape))
+    counter = tf.stack([position, tf.constant(stream, tf.uint64)])
+    return tf.raw_ops.StatelessRandomUniformV2(
+        shape=shape,
+        key=tf.constant([key], tf.uint64),
+        counter=counter,
+        alg=1,
+        dtype=dtype,
+    )

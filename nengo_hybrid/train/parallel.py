@@ -12,11 +12,11 @@ step that is read, with a voltage drawn anew for each sample of each minibatch.
 import numpy as np
 import tensorflow as tf
 
+from nengo_hybrid.graph import digest
+from nengo_hybrid.metrics import bits_max, significant_bits
 from nengo_hybrid.train.body import Body
 from nengo_hybrid.train.front import features
-
-# Of the mean activity of the output, which is at most a few units.
-LOGIT_SCALE = 10.0
+from nengo_hybrid.train.losses import cross_entropy
 
 
 class ParallelSession:
@@ -42,112 +42,194 @@ class ParallelSession:
         readout_steps,
         minibatch_size,
         seed,
+        logit_scale,
+        label_smoothing,
     ):
         self.plan, self.data, self.smoothing = plan, data, smoothing
         self.rate_limits, self.rate_limit_weight = rate_limits, rate_limit_weight
-        self.minibatch_size, self.history = minibatch_size, {}
+        self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
+        self.seed, self.logit_scale = seed, logit_scale
+        self.label_smoothing = label_smoothing
         self.body = Body(plan)
         self.rng = tf.random.Generator.from_seed(seed)
-        self.features = {
-            part: features(plan, getattr(data, part).x, readout_steps)
-            for part in ("train", "validation")
-        }
+        self.features = {"validation": self._features("validation", seed)}
         self._run = tf.function(self.body.run)
+        self._finite = None
+
+    def _features(self, part, seed):
+        x = getattr(self.data, part).x
+        return features(self.plan, x, self.readout_steps, seed=seed)
 
     @property
     def hybrid(self):
         """Target omega of every hybrid-spiking population, by name."""
         return {p.name: p.omega for p in self.plan.body if p.is_hybrid}
 
-    def omega(self, name, done):
-        """Return the omega of a population when the part ``done`` is over."""
-        target = self.hybrid[name]
-        return target if self.smoothing is None else self.smoothing.omega(done, target)
+    def omegas(self, done):
+        """Return every omega, by population, when the part ``done`` is over."""
+        if self.smoothing is None:
+            return self.hybrid
+        return {n: self.smoothing.omega(done, o) for n, o in self.hybrid.items()}
 
     def set_omega(self, done):
         """Set every omega for a training of which the part ``done`` is over."""
-        for name, variable in self.body.omegas.items():
-            variable.assign(self.omega(name, done))
+        for name, omega in self.omegas(done).items():
+            self.body.omegas[name].assign(omega)
+
+    @property
+    def undecayed(self):
+        """The variables that ``weight_decay`` leaves alone."""
+        return list(self.body.biases.values())
 
     def compile(self, optimizer):
         """Get ready to train with an optimizer."""
+        self.optimizer = optimizer
         optimizer.build(self.body.variables)
 
         def step(values, labels):
-            loss, gradients = self._gradients(values, labels)
+            loss, finite, gradients = self._gradients(values, labels)
             optimizer.apply_gradients(zip(gradients, self.body.variables, strict=True))
-            return loss
+            return loss, finite
 
         self._step = tf.function(step)
 
-    def fit_epoch(self, order, parts, bar):
+    def fit_epoch(self, epoch, order, first, *, begin, end):
         """
-        Train on the samples of an epoch.
+        Train on the samples of an epoch, or on those that are left of it.
 
         Parameters
         ----------
+        epoch : int
         order : (n,) int array
             The samples, a multiple of the minibatch's size.
-        parts : (n_batches,) array
-            Part of the training that is over before each minibatch.
-        bar : EpochProgress
-
-        Returns
-        -------
-        float
-            Mean loss.
+        first : int
+            The minibatch to begin with.
+        begin, end : callable
+            Called as ``begin(minibatch)`` and ``end(minibatch, loss)``.
         """
-        size, total = self.minibatch_size, 0.0
-        for i in range(len(parts)):
-            self.set_omega(parts[i])
+        self._prepare(epoch)
+        size = self.minibatch_size
+        for i in range(first, len(order) // size):
+            begin(i)
             chosen = order[i * size : (i + 1) * size]
             values = {
                 name: tf.constant(array[chosen])
                 for name, array in self.features["train"].items()
             }
             labels = tf.constant(self.data.train.y[chosen])
-            loss = float(self._step(values, labels))
-            bar.on_train_batch_end(i, {"loss": loss})
-            total += loss
-        return total / len(parts)
+            loss, self._finite = self._step(values, labels)
+            end(i, float(loss))
+
+    def _prepare(self, epoch):
+        """Compute what is fixed; anew for each epoch, if that draws voltages."""
+        if self.plan.redraws:
+            drawn = np.random.SeedSequence([self.seed, epoch]).generate_state(1)
+            self.features["train"] = self._features("train", int(drawn[0]))
+        elif "train" not in self.features:
+            self.features["train"] = self._features("train", self.seed)
 
     def _gradients(self, values, labels):
         voltages = self.body.draw_voltages(self.minibatch_size, self.rng)
         with tf.GradientTape() as tape:
             activity, rates = self.body.run(values, voltages)
-            loss = cross_entropy(activity[self.plan.graph.output], labels)
+            loss = self._loss(activity, labels, self.label_smoothing)
             for name, limit in self.rate_limits.items():
                 excess = tf.nn.relu(rates[name] / self._unit(name) - limit)
                 loss += self.rate_limit_weight * tf.reduce_mean(tf.square(excess))
-        return loss, tape.gradient(loss, self.body.variables)
+        finite = self._all_finite(activity)
+        return loss, finite, tape.gradient(loss, self.body.variables)
+
+    def _loss(self, activity, labels, label_smoothing):
+        losses = cross_entropy(
+            tf.reduce_mean(activity[self.plan.graph.output], axis=1),
+            labels,
+            logit_scale=self.logit_scale,
+            label_smoothing=label_smoothing,
+        )
+        return tf.reduce_mean(losses)
 
     def _unit(self, name):
         return self.plan.graph.population(name).amplitude
 
-    def validate(self, seed):
-        """Return loss and accuracy on the validation part, spiking."""
-        split, rng = self.data.validation, tf.random.Generator.from_seed(seed)
+    def _all_finite(self, activity):
+        """Tell of each population, in the order of evaluation, if it is finite."""
+        found = (activity[p.name] for p in self.plan.body)
+        return tf.stack([tf.reduce_all(tf.math.is_finite(a)) for a in found])
+
+    def first_not_finite(self):
+        """Name the first population with a value that is not finite, if any."""
+        for population, is_finite in zip(self.plan.body, self._finite, strict=True):
+            if not is_finite:
+                return f"population {population.name}"
+        return None
+
+    def validate(self, *, bits):
+        """
+        Try the validation part, spiking.
+
+        Parameters
+        ----------
+        bits : bool
+            Whether to measure how many bits the counts need.
+
+        Returns
+        -------
+        scores : dict of str to float
+            Loss and accuracy.
+        bits : dict of str to float
+            "bits_max.<population>" and "significant_bits.<population>".
+        """
+        split, rng = self.data.validation, tf.random.Generator.from_seed(self.seed)
         activity, _ = self._run(
             {n: tf.constant(a) for n, a in self.features["validation"].items()},
             self.body.draw_voltages(len(split), rng),
         )
+        self._finite = self._all_finite(activity)
         output = activity[self.plan.graph.output]
         answers = tf.argmax(tf.reduce_mean(output, axis=1), axis=1).numpy()
-        return {
-            "val_loss": float(cross_entropy(output, tf.constant(split.y))),
+        scores = {
+            "val_loss": float(self._loss(activity, tf.constant(split.y), 0.0)),
             "val_accuracy": float(np.mean(answers == split.y)),
         }
+        return scores, self._bits(activity) if bits else {}
+
+    def _bits(self, activity):
+        found = {}
+        for name, omega in self.body.omegas.items():
+            counts_per_value = omega * self.plan.graph.dt / self._unit(name)
+            counts = tf.round(activity[name] * counts_per_value)
+            if np.all(np.isfinite(counts)):
+                counts = counts.numpy().astype(np.int64)
+                found[f"bits_max.{name}"] = bits_max(counts)
+                found[f"significant_bits.{name}"] = significant_bits(counts)
+        return found
 
     def read(self):
         """Return the values that training changed, and the final omegas."""
-        omegas = {
-            f"{name}.omega": np.float32(self.omega(name, 1.0)) for name in self.hybrid
-        }
+        omegas = {f"{n}.omega": np.float32(o) for n, o in self.omegas(1.0).items()}
         return self.body.read() | omegas
 
+    def _variables(self):
+        """All that changes while training, by name."""
+        found = {"rng": self.rng.state}
+        for kind, variables in (
+            ("body", self.body.variables),
+            ("optimizer", self.optimizer.variables),
+        ):
+            found |= {f"{kind}.{i}": v for i, v in enumerate(variables)}
+        return found
 
-def cross_entropy(activity, labels):
-    """Return the mean loss of activity (n_samples, n_steps, n_classes)."""
-    logits = LOGIT_SCALE * tf.reduce_mean(activity, axis=1)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    return tf.reduce_mean(losses)
+    def state(self):
+        """Return, by name, the arrays from which `restore` goes on."""
+        return {name: v.numpy() for name, v in self._variables().items()}
+
+    def restore(self, state):
+        """Go back to what `state` returned."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+    def identity(self):
+        """Return a digest of the network before its training."""
+        plan = self.plan
+        trained = sorted(plan.trained_weights), sorted(plan.trained_biases)
+        return digest((plan.graph, trained))

@@ -1,8 +1,5 @@
-"""The progress bar of a training, and its stop when the loss is lost."""
+"""The progress bar of a training."""
 
-import math
-
-import tensorflow as tf
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -12,24 +9,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nengo_hybrid.exceptions import DivergenceError
 
-
-class EpochProgress(tf.keras.callbacks.Callback):
+class EpochProgress:
     """
     Show epoch, loss, accuracy and the time left, on standard error.
-
-    Raises `DivergenceError` when a minibatch has a loss that is not finite.
 
     Parameters
     ----------
     epochs, n_batches : int
     enabled : bool
+    n_done : int
+        Minibatches done before, by the training that this one goes on from.
     """
 
-    def __init__(self, epochs, n_batches, *, enabled):
-        super().__init__()
-        self.epochs, self.epoch, self.status = epochs, 0, ""
+    def __init__(self, epochs, n_batches, *, enabled, n_done=0):
+        self.epochs, self.epoch, self.status = epochs, n_done // n_batches, ""
         self.enabled = enabled
         self.bar = Progress(
             TextColumn("[progress.description]{task.description}"),
@@ -41,7 +35,7 @@ class EpochProgress(tf.keras.callbacks.Callback):
             console=Console(stderr=True),
         )
         self.task = self.bar.add_task(
-            self._title(), total=epochs * n_batches, status=""
+            self._title(), total=epochs * n_batches, completed=n_done, status=""
         )
 
     def _title(self):
@@ -56,14 +50,8 @@ class EpochProgress(tf.keras.callbacks.Callback):
         if self.enabled:
             self.bar.stop()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def minibatch_done(self, loss):
         """Advance by one minibatch."""
-        loss = logs["loss"]
-        if not math.isfinite(loss):
-            raise DivergenceError(
-                f"the loss is {loss} at epoch {self.epoch}, minibatch {batch}; "
-                "lower learning_rate"
-            )
         self.bar.update(self.task, advance=1, status=f"loss {loss:.3f} {self.status}")
 
     def epoch_done(self, row):

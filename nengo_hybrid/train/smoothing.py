@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nengo_hybrid.exceptions import TrainError
 
-SCHEDULES = ("geometric", "linear")
+SCHEDULES = ("geometric", "linear", "cosine")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Smoothing:
         Part of training at the end, in [0, 1), during which omega stays at its
         target. Parameters are only kept from there.
     schedule : str
-        "geometric" (the usual choice) or "linear".
+        "geometric" (the usual choice), "linear", or "cosine": geometric, but slow at
+        its beginning and end.
 
     Raises
     ------
@@ -76,6 +77,8 @@ class Smoothing:
             return float(target)
         if self.schedule == "linear":
             return self.start + moved * (target - self.start)
+        if self.schedule == "cosine":
+            moved = (1 - math.cos(math.pi * moved)) / 2
         return self.start * (target / self.start) ** moved
 
     def is_held(self, done):

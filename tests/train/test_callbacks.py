@@ -49,3 +49,30 @@ def test_omega_moves_with_every_minibatch():
         )
     # Two minibatches an epoch; 16 to its own over the first epoch, then held.
     np.testing.assert_allclose(seen, [[16, 16], [4, 8], [1, 4], [1, 4]])
+
+
+def test_each_minibatch_has_a_number_and_a_loss_of_its_own():
+    from nengo_hybrid.train.callbacks import EachMinibatch
+
+    with nengo.Network(seed=0) as network:
+        stimulus = nengo.Node([0.0])
+        probe = nengo.Probe(stimulus)
+    seen = []
+    values = np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]).reshape(6, 1, 1)
+    with nengo_dl.Simulator(network, minibatch_size=2, progress_bar=False) as sim:
+        sim.compile(tf.keras.optimizers.SGD(0.0), loss="mse")
+        callback = EachMinibatch(
+            lambda minibatch: seen.append(("begin", minibatch)),
+            lambda minibatch, loss: seen.append(("end", minibatch, loss)),
+            first=3,
+        )
+        sim.fit(
+            {stimulus: values},
+            {probe: np.zeros((6, 1, 1))},
+            shuffle=False,
+            verbose=0,
+            callbacks=[callback],
+        )
+    # Squares of 1, 2 and 4, not their running means.
+    expected = [(3, 1.0), (4, 4.0), (5, 16.0)]
+    assert seen == [e for i, x in expected for e in (("begin", i), ("end", i, x))]

@@ -1,5 +1,7 @@
 """Training a network: what comes back, what is kept, and what is refused."""
 
+import re
+
 import nengo
 import numpy as np
 import pytest
@@ -164,6 +166,7 @@ def test_a_loss_that_is_not_finite_stops_training():
         train(make_network(data), data, **quick(learning_rate=1e30, epochs=3))
     message = str(caught.value)
     assert message.startswith("the loss is nan at epoch ")
+    assert "; first not finite: parameter " in message
     assert message.endswith("; lower learning_rate")
 
 
@@ -183,6 +186,20 @@ def test_a_loss_that_is_not_finite_stops_training():
         (
             {"learning_rate": float("nan")},
             "train needs a finite learning_rate above 0, got nan",
+        ),
+        ({"logit_scale": 0}, "train needs a finite logit_scale above 0, got 0"),
+        (
+            {"weight_decay": -1e-3},
+            "train needs a finite weight_decay of at least 0, got -0.001",
+        ),
+        (
+            {"weight_decay": float("inf")},
+            "train needs a finite weight_decay of at least 0, got inf",
+        ),
+        ({"label_smoothing": 1}, "train needs label_smoothing in [0, 1), got 1"),
+        (
+            {"label_smoothing": float("nan")},
+            "train needs label_smoothing in [0, 1), got nan",
         ),
     ],
 )
@@ -273,3 +290,71 @@ def test_a_decoded_network_comes_back_as_it_was_trained():
     seen = trained.history["val_loss"][trained.best_epoch]
     assert seen > 0.01
     assert loss == pytest.approx(seen, rel=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["nengo-dl", "parallel"])
+def test_weights_alone_decay(engine):
+    # One minibatch, so one step: both take the same one, and behind it the decayed
+    # weights have lost 0.5 * 0.02 of what they were.
+    data = make_data(n_samples=20)
+    network = make_network(data)
+    options = quick(epochs=1, unroll_simulation=1, engine=engine)
+    plain = train(network, data, **options).parameters
+    decayed = train(network, data, **options, weight_decay=0.5).parameters
+    lost = {name: plain[name] - decayed[name] for name in plain}
+    weights = {n for n in plain if n.endswith(".weights")}
+    assert weights == {"lmu.memory_to_hidden.weights", "hidden_to_output.weights"}
+    still = {**options, "learning_rate": 1e-30, "engine": "parallel"}
+    start = train(network, data, **still).parameters
+    for name in weights:
+        np.testing.assert_allclose(lost[name], 0.01 * start[name], atol=1e-7)
+        assert np.abs(lost[name]).max() > 1e-4
+    for name in set(plain) - weights:
+        np.testing.assert_array_equal(lost[name], 0)
+
+
+def test_a_network_that_cannot_be_built_leaves_nengos_precision_alone():
+    data = make_data()
+    with nengo.Network(seed=0) as network:
+        x = nengo.Node(np.zeros(1))
+        # LIF neurons that should spike at a rate they cannot have.
+        pool = nengo.Ensemble(2, 1, max_rates=[1e4, 1e4], label="pool")
+        nengo.Connection(x, pool, synapse=None)
+        nengo.Probe(pool.neurons)
+    before = nengo.rc.get("precision", "bits")
+    with pytest.raises(nengo.exceptions.NengoException):
+        train(network, data, **quick())
+    assert nengo.rc.get("precision", "bits") == before
+
+
+def test_decay_of_weights_that_share_a_variable_is_refused(monkeypatch):
+    # NengoDL may keep arrays of one width in one variable, and decides on its own.
+    from nengo_hybrid.train.stepwise import StepwiseSession
+
+    monkeypatch.setattr(StepwiseSession, "_keys", lambda *args: {"shared"})
+    data = make_data()
+    with pytest.raises(TrainError) as caught:
+        train(make_network(data), data, **quick(weight_decay=0.1))
+    assert re.fullmatch(
+        r"weight_decay cannot decay the weights of [\w.]+ alone, which NengoDL keeps "
+        "in one variable with biases or encoders; needed 0",
+        str(caught.value),
+    )
+
+
+@pytest.mark.parametrize("engine", ["nengo-dl", "parallel"])
+def test_the_scale_of_the_logits_and_smoothed_labels(engine):
+    data = make_data(n_samples=20)
+    network = make_network(data)
+
+    def losses(**settings):
+        still = quick(epochs=1, unroll_simulation=1, engine=engine, learning_rate=1e-30)
+        history = train(network, data, **still, **settings).history
+        return history["loss"][0], history["val_loss"][0]
+
+    # Logits of nothing: as likely the one class as the other.
+    assert losses(logit_scale=1e-9) == pytest.approx((np.log(2), np.log(2)))
+    loss, val_loss = losses()
+    smoothed, same = losses(label_smoothing=0.5)
+    assert same == val_loss
+    assert smoothed != pytest.approx(loss, rel=0.01)

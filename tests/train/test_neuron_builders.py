@@ -137,6 +137,23 @@ def test_every_sample_of_every_minibatch_has_voltages_of_its_own():
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_draws_are_tensorflows_own_and_can_go_on_anywhere(dtype):
+    from nengo_hybrid.train.neuron_builders import uniform
+
+    tf.random.set_seed(7)
+    theirs = tf.function(
+        lambda: [tf.random.uniform(shape, dtype=dtype) for shape in ((5, 3), (4, 1))]
+    )
+    ours = tf.function(
+        lambda n: [uniform(shape, n, dtype) for shape in ((5, 3), (4, 1))]
+    )
+    expected = [theirs() for _ in range(4)]
+    for n in (0, 3, 1, 2):
+        for draw, same in zip(ours(tf.constant(n, tf.int64)), expected[n], strict=True):
+            np.testing.assert_array_equal(draw, same)
+
+
 def test_omega_is_saved_with_the_parameters(tmp_path):
     network = make_network(HybridSpiking(nengo.RectifiedLinear(), omega=2))
     with nengo_dl.Simulator(network, dt=1.0, progress_bar=False) as sim:

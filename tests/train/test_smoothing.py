@@ -21,6 +21,13 @@ def test_linear_by_hand():
     assert found == [9, 5, 1]
 
 
+def test_cosine_by_hand():
+    # At half way the cosine is too; at a third it has done (1 - 1/2) / 2 of the way.
+    smoothing = Smoothing(start=16, hold=0, schedule="cosine")
+    found = [smoothing.omega(done, target=1) for done in (0, 1 / 3, 0.5, 1)]
+    assert found == pytest.approx([16, 16**0.75, 4, 1])
+
+
 def test_stop_stands_in_for_every_target():
     assert Smoothing(start=64, stop=1.5).omega(1.0, target=4) == 1.5
 
@@ -29,7 +36,7 @@ def test_stop_stands_in_for_every_target():
     start=st.floats(0.01, 1000),
     target=st.floats(0.01, 1000),
     hold=st.floats(0, 0.99),
-    schedule=st.sampled_from(["geometric", "linear"]),
+    schedule=st.sampled_from(["geometric", "linear", "cosine"]),
     done=st.floats(0, 1),
 )
 def test_omega_stays_between_start_and_target(start, target, hold, schedule, done):
@@ -58,7 +65,7 @@ def test_omega_is_the_target_exactly_once_it_is_held(hold, done):
         ),
         (
             {"start": 4, "schedule": "cubic"},
-            "Smoothing knows the schedules geometric, linear; got 'cubic'",
+            "Smoothing knows the schedules geometric, linear, cosine; got 'cubic'",
         ),
     ],
 )
