@@ -57,6 +57,23 @@ class Evaluation:
             for name, levels in self.levels.items()
         }
 
+    def to_json(self):
+        """Return the activity, and how often which count was sent, as plain values."""
+        counts = range(-LARGEST_COUNT, LARGEST_COUNT + 1)
+        return {
+            "activity": self.activity,
+            "overall": self.overall,
+            "spikes": self.spikes,
+            "counts": {
+                name: {
+                    str(count): int(n)
+                    for count, n in zip(counts, levels.sum(axis=0), strict=True)
+                    if n
+                }
+                for name, levels in self.levels.items()
+            },
+        }
+
 
 def evaluate(graph, split, *, readout_steps, seed=None, progress=None):
     """

@@ -176,8 +176,8 @@ def tallied_bits(levels):
     levels = np.asarray(levels)
     if levels.ndim != 2 or levels.shape[1] % 2 == 0 or not levels.any(axis=1).all():
         raise ShapeError(
-            "tallied_bits needs levels of shape (n_neurons, n_levels), an odd number of "
-            f"levels, and a count of each neuron; got shape {levels.shape}"
+            "tallied_bits needs levels of shape (n_neurons, n_levels), an odd number "
+            f"of levels, and a count of each neuron; got shape {levels.shape}"
         )
     counts = np.arange(levels.shape[1]) - levels.shape[1] // 2
     popcount = np.array([int(k).bit_count() for k in np.abs(counts)])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nengo_hybrid.exceptions import BuildError, ShapeError
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graph_run.program import compact
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.networks import LMU
 from nengo_hybrid.neurons import HybridSpiking, Identity, Staggered
@@ -176,3 +177,46 @@ def test_connections_that_cannot_be_widened_are_refused(connect, message):
     with pytest.raises(BuildError) as caught:
         to_one_bit(network, {"a": np.ones(3, int)})
     assert str(caught.value) == message
+
+
+def test_a_run_computes_what_a_group_shares_once():
+    network = to_one_bit(
+        make_network(5),
+        {"lmu.loop": np.array([9, 7, 8, 6]), "lmu.hidden": np.full(5, 4)},
+    )
+    graph = to_graph(network)
+    found = compact(graph)
+    whole = {p.name: p.weights.shape for p in graph.projections}
+    assert whole["lmu.memory_to_hidden"] == (20, 30)
+    weights = {p.name: p.weights.shape for p in found.projections}
+    assert weights["lmu.memory_to_hidden"] == (5, 4)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 30, 1))
+    by_hand = run_by_hand(graph, x[0])
+    for name, counts in run_graph(graph, x[:1]).items():
+        np.testing.assert_array_equal(counts[0], by_hand[name])
+
+
+def run_by_hand(graph, x):
+    """Run all weights as they stand, one step after the other."""
+    values = {p.name: np.zeros(p.n_neurons) for p in graph.populations}
+    voltages = {p.name: p.initial_voltage for p in graph.populations if p.is_hybrid}
+    counts = {name: [] for name in voltages}
+    for row in x:
+        before = dict(values)
+        for p in graph.populations:
+            if p.activation == "input":
+                values[p.name] = row
+                continue
+            current = np.zeros(p.n_neurons) if p.bias is None else p.bias
+            for projection in graph.into(p.name):
+                source = before if projection.delay else values
+                current = current + projection.weights @ source[projection.pre]
+            if not p.is_hybrid:
+                values[p.name] = current
+                continue
+            rate = np.maximum(current, 0) if "Linear" in p.activation else current
+            total = voltages[p.name] + p.omega * rate
+            voltages[p.name] = total - np.floor(total)
+            counts[p.name].append(np.floor(total))
+            values[p.name] = np.floor(total) / p.omega
+    return {name: np.array(rows) for name, rows in counts.items()}

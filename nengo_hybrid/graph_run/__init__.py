@@ -1,0 +1,5 @@
+"""What a graph in floats does: compiled, and for a whole batch at once."""
+
+from nengo_hybrid.graph_run.run import GraphRun, run_graph
+
+__all__ = ["GraphRun", "run_graph"]
