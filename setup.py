@@ -14,7 +14,14 @@ train = [
     "nengo-dl==3.6.0",
 ]
 nir = ["nir>=1.0"]
-tests = ["pytest>=8,<9", "hypothesis>=6", "pytest-xdist>=3", "build>=1", "ruff>=0.5"]
+tests = [
+    "h5py>=3.8",
+    "pytest>=8,<9",
+    "hypothesis>=6",
+    "pytest-xdist>=3",
+    "build>=1",
+    "ruff>=0.5",
+]
 docs = ["sphinx>=7", "numpydoc>=1.6", "myst-parser>=2"]
 
 setup(
@@ -40,6 +47,7 @@ setup(
         "scipy>=1.11",
         "numba>=0.61",
         "psutil>=5.9",
+        "threadpoolctl>=3",
         "scikit-learn>=1.4",
         "click>=8.1",
         "rich>=13",

@@ -18,8 +18,10 @@ HOMES = {
     "Identity": "nengo_hybrid.neurons",
     "LoihiSimulator": "nengo_hybrid.simulator",
     "deploy": "nengo_hybrid.pipeline",
+    "load_bundle": "nengo_hybrid.bundle",
     "load_target": "nengo_hybrid.targets",
     "run_deployed": "nengo_hybrid.pipeline",
+    "to_one_bit": "nengo_hybrid.one_bit",
 }
 ROOMS = ("datasets", "metrics", "networks")
 

@@ -1,20 +1,24 @@
 """The order of the stages, and nothing else: the only module that knows them all."""
 
 import platform
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from nengo_hybrid import datasets, emulate, hardware, report
+from nengo_hybrid.bundle import Bundle, save_bundle
 from nengo_hybrid.estimate import count_dense, estimate
+from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import DataError, EmulateError
 from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.lower import to_graph, to_loihi
 from nengo_hybrid.mapping import place
-from nengo_hybrid.metrics import accuracy, activity_bits, classify
+from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.networks import SequenceClassifier
+from nengo_hybrid.one_bit import to_one_bit
 from nengo_hybrid.recipe import load_targets
 from nengo_hybrid.train import Smoothing, train
 
@@ -23,6 +27,8 @@ PACKAGES = ("nengo", "nengo-dl", "nengo-loihi", "numpy", "tensorflow", "tf-keras
 BACKENDS = {"emulator": emulate.run, "nengo-loihi": hardware.run}
 STAMP = "emulated, not measured"
 RASTER_POPULATIONS = 4
+# Training samples that tell how many one-bit neurons take the place of one.
+N_SIZED = 12_000
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,17 @@ class Deployed:
     target: object
 
 
-def train_recipe(recipe, *, seed=0, progress=True):
+def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=False):
     """
     Build the network of a recipe and train it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    seed : int
+    progress : bool
+    checkpoints, resume
+        As in `train`.
 
     Returns
     -------
@@ -53,16 +67,95 @@ def train_recipe(recipe, *, seed=0, progress=True):
     network = SequenceClassifier(
         data.train.x, data.n_classes, seed=seed, **recipe.network
     )
+    smoothing = recipe.smoothing
     trained = train(
         network,
         data,
-        smoothing=Smoothing(**recipe.smoothing),
+        smoothing=None if smoothing is None else Smoothing(**smoothing),
         readout_steps=recipe.network["readout_steps"],
         seed=seed,
         progress=progress,
+        checkpoints=checkpoints,
+        resume=resume,
         **recipe.training,
     )
     return data, trained
+
+
+def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample=None):
+    """
+    Train the network of a recipe, try it on the test set, and keep it as a bundle.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : path-like
+        Gets ``checkpoints`` and ``bundle.zip``.
+    seed : int
+    resume : bool
+        Go on from the newest checkpoint.
+    progress : bool
+        Whether training draws its progress bar.
+    on_sample : callable, optional
+        Called as ``on_sample(n_done, n_samples)`` while the test set is run.
+
+    Returns
+    -------
+    Bundle
+    """
+    folder, started = Path(folder), time.monotonic()
+    data, trained = train_recipe(
+        recipe,
+        seed=seed,
+        progress=progress,
+        checkpoints=folder / "checkpoints",
+        resume=resume,
+    )
+    trained_s = time.monotonic() - started
+    network, steps = trained.network, trained.readout_steps
+    graph, options = to_graph(network, dt=trained.dt), {"readout_steps": steps}
+    rates = _rates(graph, data.test.x, steps)
+    if recipe.one_bit:
+        sizes = _one_bit_sizes(graph, data.train.head(N_SIZED), seed, options)
+        graph = to_graph(to_one_bit(network, sizes), dt=trained.dt)
+    found = evaluate(graph, data.test, seed=seed, progress=on_sample, **options)
+    about = {
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "versions": versions(),
+        "data_sha256": data.sha256,
+        "readout_steps": steps,
+        "best_epoch": trained.best_epoch,
+        "history": trained.history,
+        "n_trained": sum(
+            np.size(value)
+            for name, value in trained.parameters.items()
+            if not name.endswith(".omega")
+        ),
+        "accuracy": {
+            "validation": trained.history["val_accuracy"][trained.best_epoch],
+            "rate": accuracy(classify(rates, steps), data.test.y),
+            "test": found.accuracy,
+            "n_test": len(data.test),
+        },
+        **found.to_json(),
+        "wall_s": {"train": trained_s, "all": time.monotonic() - started},
+    }
+    bundle = Bundle(graph, about)
+    save_bundle(bundle, folder / "bundle.zip")
+    return bundle
+
+
+def _rates(graph, x, last_steps):
+    """Return what the output gives as rates, in the last steps."""
+    record = {"record": [graph.output], "last_steps": last_steps}
+    return run_graph(graph, x, rates=True, dtype=np.float32, **record)[graph.output]
+
+
+def _one_bit_sizes(graph, split, seed, options):
+    """Return one neuron more for each than it needed on some samples."""
+    largest = evaluate(graph, split, seed=seed, **options).largest
+    return {name: sizes + 1 for name, sizes in largest.items()}
 
 
 def deploy(trained, target, *, chip_steps=4):
@@ -208,11 +301,11 @@ def _behaviour(trained, deployed, trace, data, seed):
     """Return accuracy, activity, the confusion matrix and a raster."""
     graph, steps, test = deployed.graph, trained.readout_steps, data.test
     chip_steps = steps * deployed.quantized.chip_steps
-    rates = run_graph(graph, test.x, rates=True, record=[graph.output])
-    counts = run_graph(graph, test.x, seed=seed)
+    rates = _rates(graph, test.x, steps)
+    hybrid = evaluate(graph, test, readout_steps=steps, seed=seed)
     answers = {
-        "rate": classify(rates[graph.output], steps),
-        "hybrid": classify(counts[graph.output], steps),
+        "rate": classify(rates, steps),
+        "hybrid": hybrid.answers,
         "deployed": classify(trace.output_spikes, chip_steps),
     }
     scores = {name: accuracy(answer, test.y) for name, answer in answers.items()}
@@ -220,11 +313,7 @@ def _behaviour(trained, deployed, trace, data, seed):
     np.add.at(confusion, (test.y, answers["deployed"]), 1)
     return {
         "accuracy": {**scores, "n_test": len(test)},
-        "activity": {
-            p.name: activity_bits(counts[p.name])
-            for p in graph.populations
-            if p.is_hybrid
-        },
+        "activity": hybrid.activity,
         "confusion": confusion,
         "raster": _raster(trace),
     }

@@ -10,7 +10,8 @@ from nengo_hybrid.targets import load_target, target_names
 
 RECIPES = Path(__file__).parent / "recipes"
 SCHEMA = 1
-HEADER = {"name": "word", "dataset": "word", "compare": "words"}
+HEADER = {"name": "word", "dataset": "word", "compare?": "words", "one_bit?": "flag"}
+OPTIONAL = ("smoothing", "deployment")
 
 # What the values are, by section; a key with a "?" may be left out.
 KEYS = {
@@ -20,7 +21,11 @@ KEYS = {
         "n_hidden": "whole",
         "omega_readout?": "positive",
         "omega_hidden?": "positive",
-        "omega_output?": "positive",
+        "omega_output?": "positive or null",
+        "omega_input?": "positive or null",
+        "quantize_loop?": "flag",
+        "omega_hub?": "positive or null",
+        "basis?": "word",
         "readout_spread?": "positive",
         "readout_steps": "whole",
     },
@@ -30,6 +35,10 @@ KEYS = {
         "learning_rate?": "positive",
         "rate_limits?": "rates",
         "rate_limit_weight?": "number",
+        "engine?": "word",
+        "logit_scale?": "positive",
+        "label_smoothing?": "number",
+        "weight_decay?": "number",
     },
     "smoothing": {
         "start": "positive",
@@ -52,9 +61,12 @@ class Recipe:
     dataset : str
         "digits" or "mnist".
     network, training, smoothing, deployment : dict
-        Arguments of `SequenceClassifier`, `train`, `Smoothing` and `to_loihi`.
+        Arguments of `SequenceClassifier`, `train`, `Smoothing` and `to_loihi`; the
+        last two are None if omega is not annealed, and if there is no deployment.
     compare : tuple of str
         Targets to compare with.
+    one_bit : bool
+        Whether graded spikes are replaced after training; see `to_one_bit`.
     """
 
     name: str
@@ -64,6 +76,7 @@ class Recipe:
     smoothing: dict = field(repr=False)
     deployment: dict = field(repr=False)
     compare: tuple = field(repr=False)
+    one_bit: bool = False
 
 
 def load_recipe(name_or_path):
@@ -108,7 +121,14 @@ def load_targets(recipe):
     ------
     TargetError
         If one is unknown, or the first is no chip that a network is mapped onto.
+    BuildError
+        If the recipe has no deployment.
     """
+    if recipe.deployment is None:
+        raise BuildError(
+            f"recipe {recipe.name} has no deployment; give it a target and chip_steps, "
+            "or only train it"
+        )
     target = load_target(recipe.deployment["target"])
     if target.kind != "neuromorphic":
         chips = [n for n in target_names() if load_target(n).kind == "neuromorphic"]
@@ -123,11 +143,13 @@ def _checked(content, name):
     if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
         raise BuildError(f"recipe {name} needs schema {SCHEMA}")
     where = f"recipe {name}"
-    fields = {key: "section" for key in KEYS} | HEADER
-    _check_values(content, fields, where)
+    sections = {key + "?" * (key in OPTIONAL): "section" for key in KEYS}
+    _check_values(content, HEADER | sections, where)
     for section, keys in KEYS.items():
-        _check_values(content[section], keys, f"{where}, {section}")
-    content["compare"] = tuple(content["compare"])
+        content.setdefault(section, None)
+        if content[section] is not None:
+            _check_values(content[section], keys, f"{where}, {section}")
+    content["compare"] = tuple(content.get("compare", ()))
     return Recipe(**content)
 
 
@@ -166,7 +188,12 @@ KINDS = {
     "word": ("a word", lambda value: isinstance(value, str)),
     "words": ("a list of words", _is_words),
     "section": ("an object", lambda value: isinstance(value, dict)),
+    "flag": ("true or false", lambda value: isinstance(value, bool)),
     "number": ("a finite number", _is_number),
+    "positive or null": (
+        "a finite number above 0, or null",
+        lambda v: v is None or _is_number(v) and v > 0,
+    ),
     "positive": ("a finite number above 0", lambda v: _is_number(v) and v > 0),
     "whole": (
         "a whole number of at least 1",

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -120,12 +121,12 @@ def test_a_list_is_no_recipe(write):
     [
         (
             lambda content: content.update(epochs=3),
-            "recipe mine.json: unknown key 'epochs'; it knows network, training, "
-            "smoothing, deployment, name, dataset, compare",
+            "recipe mine.json: unknown key 'epochs'; it knows name, dataset, compare, "
+            "one_bit, network, training, smoothing, deployment",
         ),
         (
-            lambda content: [content.pop(key) for key in ("dataset", "compare")],
-            "recipe mine.json lacks dataset, compare",
+            lambda content: [content.pop(key) for key in ("dataset", "training")],
+            "recipe mine.json lacks dataset, training",
         ),
         (
             lambda content: content.update(network=[]),
@@ -228,3 +229,26 @@ def test_a_processor_is_no_target_to_deploy_to(write):
     )
     with pytest.raises(TargetError, match=message):
         load_targets(recipe)
+
+
+BESIDE = sorted(Path(__file__).parents[1].glob("deploy/recipes/*.json"))
+
+
+@pytest.mark.parametrize("path", BESIDE, ids=lambda path: path.stem)
+def test_the_recipes_beside_the_package_load(path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem and recipe.dataset == "mnist"
+
+
+def test_there_are_recipes_beside_the_package():
+    assert BESIDE
+
+
+def test_a_recipe_without_deployment_is_not_deployed():
+    recipe = load_recipe(BESIDE[0])
+    with pytest.raises(BuildError) as caught:
+        load_targets(recipe)
+    assert str(caught.value) == (
+        f"recipe {recipe.name} has no deployment; give it a target and chip_steps, or "
+        "only train it"
+    )

@@ -2,7 +2,7 @@
 
 import click
 
-from nengo_hybrid.cli import bench, commands, emulate
+from nengo_hybrid.cli import bench, commands, emulate, train
 from nengo_hybrid.cli.status import Commands
 from nengo_hybrid.version import version
 
@@ -21,5 +21,6 @@ for command in (
     commands.report,
     commands.targets,
     emulate.emulate,
+    train.train,
 ):
     main.add_command(command)

@@ -34,13 +34,13 @@ def quiet_imports():
 
 
 @contextlib.contextmanager
-def emulation_bar(quiet):
-    """Give what draws the emulation's progress, or None if nothing is to be drawn."""
+def emulation_bar(quiet, title="emulate the chip"):
+    """Give what draws the progress over samples, or None if nothing is to be drawn."""
     if quiet:
         yield None
         return
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("emulate the chip", total=None, visible=False)
+        task = bar.add_task(title, total=None, visible=False)
 
         def on_sample(n_done, n_samples):
             bar.update(task, completed=n_done, total=n_samples, visible=True)

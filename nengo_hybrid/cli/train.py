@@ -1,0 +1,65 @@
+"""The command ``train``: the network of a recipe, with checkpoints."""
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from nengo_hybrid.cli.files import check_files, check_folder
+from nengo_hybrid.cli.status import interrupt_as_status
+from nengo_hybrid.cli.terminal import emulation_bar, quiet_imports
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--out", required=True, help="Folder for checkpoints and bundle.zip.")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
+@click.option("--json", "json_path", default=None, help="File to write the figures to.")
+@click.option("--quiet", is_flag=True, help="No progress bars, no table.")
+def train(recipe, out, resume, seed, json_path, quiet):
+    """Train the network of a RECIPE (a name or file), and keep it as a bundle."""
+    from nengo_hybrid.recipe import load_recipe
+
+    with interrupt_as_status():
+        recipe = load_recipe(recipe)
+        check_folder(out)
+        check_files({"--json": json_path}, {})
+        with quiet_imports():
+            from nengo_hybrid import pipeline
+        with emulation_bar(quiet, "run the test set") as on_sample:
+            bundle = pipeline.train_into(
+                recipe,
+                out,
+                seed=seed,
+                resume=resume,
+                progress=not quiet,
+                on_sample=on_sample,
+            )
+        if json_path is not None:
+            from nengo_hybrid.report.files import replace_file
+
+            replace_file(json_path, json.dumps(bundle.about, indent=2) + "\n")
+        if not quiet:
+            show_figures(bundle.about)
+            click.echo(f"wrote {out}/bundle.zip")
+
+
+def show_figures(about):
+    """Print accuracy and activity of a trained network."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    scores, wall = about["accuracy"], about["wall_s"]
+    console.print(
+        f"{about['recipe']['name']}, seed {about['seed']}: "
+        f"{100 * scores['test']:.2f} % of {scores['n_test']:,} test samples "
+        f"({100 * scores['rate']:.2f} % as rates), {100 * scores['validation']:.2f} % "
+        f"in validation; {about['n_trained']:,} trained values; "
+        f"trained in {wall['train']:.0f} s"
+    )
+    table = Table("population", "bits_max", "significant", "spikes a step")
+    rows = {**about["activity"], "all neurons": about["overall"]}
+    for name, bits in rows.items():
+        keys = ("bits_max", "significant_bits", "spikes_per_step")
+        table.add_row(name, *(f"{bits[key]:.2f}" for key in keys))
+    console.print(table)
