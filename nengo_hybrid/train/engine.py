@@ -85,8 +85,9 @@ def train(
     progress : bool
         Whether to draw a progress bar with the time left.
     engine : str
-        "nengo-dl" runs any network, step by step; "parallel" one in which nothing
-        trained feeds back, all steps at once; "auto" takes the second where it can.
+        "nengo-dl" runs any network, step by step; "parallel" one without encoders and
+        decoders, all steps at once but for what feeds back; "auto" takes the second
+        where it can.
         In parallel, rates are limited in the last ``readout_steps`` only.
     checkpoints : path-like, optional
         Folder for a checkpoint after each epoch, the newest and the one before; and

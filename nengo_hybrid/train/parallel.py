@@ -1,5 +1,5 @@
 """
-Training in parallel over time, for networks in which nothing trained feeds back.
+Training in parallel over time.
 
 What comes before the first trained weight and the first quantizer (the input, an exact
 memory) is linear and fixed, so each of its values is a weighted sum of the input: one
@@ -7,6 +7,9 @@ matrix product gives it for the steps that are read. What comes after runs forwa
 and the quantizer's counts are differences of cumulative sums. A quantizer's voltage is
 uniform at every step if it starts so, whatever came in; so a run may start at the first
 step that is read, with a voltage drawn anew for each sample of each minibatch.
+
+Where something trained feeds back, all steps are run, and what is on a cycle step by
+step; see `nengo_hybrid.train.recurrent`.
 """
 
 import numpy as np
@@ -14,7 +17,7 @@ import tensorflow as tf
 
 from nengo_hybrid.graph import digest
 from nengo_hybrid.metrics import bits_max, significant_bits
-from nengo_hybrid.train.body import Body
+from nengo_hybrid.train.body import Body, inputs
 from nengo_hybrid.train.front import features
 from nengo_hybrid.train.losses import cross_entropy
 
@@ -50,14 +53,15 @@ class ParallelSession:
         self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
         self.seed, self.logit_scale = seed, logit_scale
         self.label_smoothing = label_smoothing
-        self.body = Body(plan)
+        self.body = Body(plan, last_steps=readout_steps)
         self.rng = tf.random.Generator.from_seed(seed)
         self.features = {"validation": self._features("validation", seed)}
-        self._run = tf.function(self.body.run)
         self._finite = None
 
     def _features(self, part, seed):
         x = getattr(self.data, part).x
+        if self.plan.is_recurrent:
+            return inputs(self.plan, x)
         return features(self.plan, x, self.readout_steps, seed=seed)
 
     @property
@@ -180,9 +184,10 @@ class ParallelSession:
             "bits_max.<population>" and "significant_bits.<population>".
         """
         split, rng = self.data.validation, tf.random.Generator.from_seed(self.seed)
-        activity, _ = self._run(
-            {n: tf.constant(a) for n, a in self.features["validation"].items()},
+        activity, _ = self.body.run_in_parts(
+            self.features["validation"],
             self.body.draw_voltages(len(split), rng),
+            size=self.minibatch_size,
         )
         self._finite = self._all_finite(activity)
         output = activity[self.plan.graph.output]

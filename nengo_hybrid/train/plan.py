@@ -11,6 +11,33 @@ from nengo_hybrid.parameters import object_names, trained_objects
 
 
 @dataclass(frozen=True)
+class Stage:
+    """
+    Populations of the body that are computed together.
+
+    Attributes
+    ----------
+    populations : tuple of Population
+        One, or some that feed one another, in their order of evaluation.
+    feeds_back : bool
+        Whether they do, so that they have to be run step by step.
+    is_whole : bool
+        Whether all steps are needed; otherwise those that are read are enough.
+    is_learned : bool
+        Whether anything trained comes before them, or is among them.
+    """
+
+    populations: tuple
+    feeds_back: bool = False
+    is_whole: bool = False
+    is_learned: bool = True
+
+    @property
+    def names(self):
+        return tuple(p.name for p in self.populations)
+
+
+@dataclass(frozen=True)
 class Plan:
     """
     How a network trains in parallel over time.
@@ -22,6 +49,8 @@ class Plan:
         Populations that nothing trained comes before; see `front.features`.
     body : tuple of Population
         The others, in their order of evaluation.
+    stages : tuple of Stage
+        The same, each after what it needs in any step.
     trained_weights : dict of str to (n_post, n_pre) array
         By projection; before the gains of the neurons they lead to.
     gains : dict of str to (n_post, 1) array
@@ -33,6 +62,7 @@ class Plan:
     graph: object
     fixed: tuple
     body: tuple
+    stages: tuple
     trained_weights: dict
     gains: dict
     trained_biases: dict
@@ -41,6 +71,38 @@ class Plan:
     def redraws(self):
         """Whether what is fixed quantizes, and so gives other values in each run."""
         return any(self.graph.population(name).is_hybrid for name in self.fixed)
+
+    @property
+    def is_recurrent(self):
+        """Whether all steps are run, because a part of the body comes a step late."""
+        return _is_late(self.graph, self.fixed)
+
+    def inside(self, stage):
+        """Return the projections within a stage."""
+        names = stage.names
+        return [p for p in self.graph.projections if {p.pre, p.post} <= {*names}]
+
+    def needed_whole(self, stage):
+        """Name what of a stage others need in more steps than those that are read."""
+        whole = {name for s in self.stages if s.is_whole for name in s.names}
+        return {
+            p.pre
+            for p in self.graph.projections
+            if p.pre in stage.names
+            and p.post not in stage.names
+            and (p.delay or p.post in whole)
+        }
+
+    def moved(self, stage):
+        """Name what of a stage training moves by a bias, a weight or what is before."""
+        learned = {name for s in self.stages if s.is_learned for name in s.names}
+        by_projection = {
+            p.post
+            for p in self.graph.projections
+            if p.name in self.trained_weights
+            or (p.pre in learned and p.pre not in stage.names)
+        }
+        return (by_projection | self.trained_biases.keys()) & {*stage.names}
 
 
 def reasons_against(network, graph):
@@ -77,10 +139,6 @@ def reasons_against(network, graph):
             found.append(
                 f"connection {names[connection]} trains a part of what it joins"
             )
-    fixed = _fixed_populations(graph, {names[obj] for obj in trained})
-    for projection in graph.projections:
-        if projection.post not in fixed and projection.delay:
-            found.append(f"connection {projection.name} feeds back, a step late")
     return found
 
 
@@ -99,7 +157,8 @@ def make_plan(network, *, dt):
     if reasons:
         return None, reasons
     names, trained = object_names(network), trained_objects(network)
-    fixed = _fixed_populations(graph, {names[obj] for obj in trained})
+    trained_names = {names[obj] for obj in trained}
+    fixed = _fixed_populations(graph, trained_names)
     by_name = {projection.name: projection for projection in graph.projections}
     weights, gains, biases = {}, {}, {}
     for obj in trained:
@@ -111,7 +170,8 @@ def make_plan(network, *, dt):
             gains[name] = gain
             weights[name] = (by_name[name].weights / gain).astype(np.float32)
     body = tuple(p for p in graph.populations if p.name not in fixed)
-    return Plan(graph, fixed, body, weights, gains, biases), []
+    stages = _stages(graph, body, trained_names)
+    return Plan(graph, fixed, body, stages, weights, gains, biases), []
 
 
 def _is_whole(connection):
@@ -142,13 +202,21 @@ def _fixed_populations(graph, trained):
 
     Linear ones that nothing else comes before, since they can be computed for all
     steps at once. Where what quantizes feeds back, all that nothing trained comes
-    before: they are run.
+    before: they are run. Where what is trained does, the input alone: all steps of
+    what else there is, for all samples, would not fit into memory.
     """
     linear = {p.name for p in graph.populations if p.activation in ("input", "linear")}
     fixed = _without_trained(graph, trained, linear)
-    if any(p.delay and p.post not in fixed for p in graph.projections):
+    if _is_late(graph, fixed):
         fixed = _without_trained(graph, trained, {p.name for p in graph.populations})
+    if _is_late(graph, fixed):
+        fixed = {p.name for p in graph.populations if p.activation == "input"}
     return tuple(p.name for p in graph.populations if p.name in fixed)
+
+
+def _is_late(graph, fixed):
+    """Tell whether anything comes a step late to what is not fixed."""
+    return any(p.delay and p.post not in fixed for p in graph.projections)
 
 
 def _without_trained(graph, trained, fixed):
@@ -161,3 +229,34 @@ def _without_trained(graph, trained, fixed):
         if not outside & fixed:
             return fixed
         fixed -= outside
+
+
+def _stages(graph, body, trained):
+    """Sort the body into stages."""
+    before = _before(graph, [p.name for p in body])
+    late = [p for p in graph.projections if p.delay and p.post in before]
+    whole = set().union(*({p.pre} | before.get(p.pre, set()) for p in late))
+    learned = before.keys() - _without_trained(
+        graph, trained, {p.name for p in graph.populations}
+    )
+    found = {}
+    for name in sorted(before, key=lambda name: len(before[name] | {name})):
+        together = {other for other in before[name] if name in before[other]}
+        members = tuple(p for p in body if p.name in together | {name})
+        found[members[0].name] = Stage(
+            members,
+            feeds_back=bool(together),
+            is_whole=name in whole,
+            is_learned=name in learned,
+        )
+    return tuple(found.values())
+
+
+def _before(graph, names):
+    """Return, by population, all that come before it; itself too, if it feeds back."""
+    found = {name: {p.pre for p in graph.into(name)} & {*names} for name in names}
+    for middle in names:
+        for name in names:
+            if middle in found[name]:
+                found[name] |= found[middle]
+    return found
