@@ -162,19 +162,21 @@ class GraphRun:
     def _run(self, x, voltages, kept, out, tally_shape):
         """Run blocks of samples in parallel; return the sum of their tallies."""
 
-        def run(first):
-            block = slice(first, first + LANES)
-            state = np.zeros((3, len(self.program[0][4]), LANES), self.dtype)
-            state[2] = _as_lanes(voltages[block])
-            tally = np.zeros(tally_shape, np.int64)
-            failed = run_block(
-                *self.program, tuple(state), x[block], kept, out[block], tally
-            )
+        n_threads = os.cpu_count()
+
+        def run(own):
+            tally, failed = np.zeros(tally_shape, np.int64), []
+            for first in range(own * LANES, len(x), n_threads * LANES):
+                block = slice(first, first + LANES)
+                state = np.zeros((3, voltages.shape[1], LANES), self.dtype)
+                state[2] = _as_lanes(voltages[block])
+                samples = x[block], kept, out[block], tally
+                failed.append(run_block(*self.program, tuple(state), *samples))
             return failed, tally
 
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = list(pool.map(run, range(0, len(x), LANES)))
-        self._check(np.array([failed for failed, _ in found]), tally_shape[1])
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
+            found = list(pool.map(run, range(n_threads)))
+        self._check(np.array(sum((f for f, _ in found), [])), tally_shape[1])
         return sum(tally for _, tally in found)
 
     def _size(self, names):
