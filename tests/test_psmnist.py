@@ -1,0 +1,60 @@
+"""The stored networks of permuted sequential MNIST, run on real test digits."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from nengo_hybrid import datasets
+from nengo_hybrid.bundle import load_bundle
+from nengo_hybrid.recipe import load_recipe
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "examples" / "psmnist"
+BUNDLES = sorted(FOLDER.glob("*.zip"))
+N_DIGITS = 500
+
+needs_mnist = pytest.mark.skipif(
+    datasets.DATA_VARIABLE not in os.environ,
+    reason=f"{datasets.DATA_VARIABLE} does not name the folder with mnist.npz",
+)
+
+
+@pytest.fixture(scope="module")
+def replay():
+    path = FOLDER / "replay.py"
+    spec = importlib.util.spec_from_file_location("psmnist_replay", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.replay
+
+
+@needs_mnist
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
+def test_what_is_stored_answers_as_was_measured(path, replay):
+    about = load_bundle(path).about
+    found = replay(path, datasets.mnist().test.head(N_DIGITS))
+    # The first 500 digits are a sample: two standard errors at 98 %.
+    assert abs(found.accuracy - about["accuracy"]["test"]) < 0.0125
+    for name, bits in about["activity"].items():
+        # Fewer digits reach fewer extremes; these have a little less ink, too.
+        assert found.activity[name]["bits_max"] <= bits["bits_max"] + 1e-9
+        measured = found.activity[name]["significant_bits"]
+        assert measured == pytest.approx(bits["significant_bits"], rel=0.15)
+    if about["recipe"]["one_bit"]:
+        assert all(largest.max() <= 1 for largest in found.largest.values())
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
+def test_what_is_stored_is_what_the_recipe_makes(path):
+    about = load_bundle(path).about
+    recipe = load_recipe(ROOT / "deploy" / "recipes" / f"{path.stem}.json")
+    assert about["accuracy"]["n_test"] == 10_000
+    for section in ("network", "training", "one_bit"):
+        assert about["recipe"][section] == getattr(recipe, section)
+    assert path.stat().st_size < 4e6
+
+
+def test_there_are_bundles():
+    assert {path.stem for path in BUNDLES} >= {"psmnist-exact", "psmnist-loop"}
