@@ -153,9 +153,9 @@ def _rates(graph, x, last_steps):
 
 
 def _one_bit_sizes(graph, split, seed, options):
-    """Return one neuron more for each than it needed on some samples."""
+    """Return the neurons that each needed on some samples, and a quarter and one."""
     largest = evaluate(graph, split, seed=seed, **options).largest
-    return {name: sizes + 1 for name, sizes in largest.items()}
+    return {name: sizes + sizes // 4 + 1 for name, sizes in largest.items()}
 
 
 def deploy(trained, target, *, chip_steps=4):

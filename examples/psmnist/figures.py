@@ -3,13 +3,14 @@ Draw how the stored networks were trained, and what their neurons send.
 
     python examples/psmnist/figures.py [FOLDER]
 
-Writes ``training.svg`` and ``counts.svg``, by default beside this file.
+Writes ``psmnist-training.svg`` and ``psmnist-counts.svg``, by default beside this file.
 """
 
 import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 from nengo_hybrid.bundle import load_bundle
 
@@ -19,7 +20,8 @@ HERE = Path(__file__).parent
 def draw_training(bundles, path):
     """Plot accuracy in validation over the epochs, and where each network ended."""
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-    for name, about in bundles.items():
+    trained = {n: a for n, a in bundles.items() if not a["recipe"]["one_bit"]}
+    for name, about in trained.items():
         history, test = about["history"], about["accuracy"]["test"]
         percent = [100 * value for value in history["val_accuracy"]]
         label = f"{name} (test: {100 * test:.2f} %)"
@@ -44,7 +46,8 @@ def draw_counts(bundles, path):
             total = sum(counts.values())
             sizes = [int(count) for count in counts]
             axes.bar(sizes, [n / total for n in counts.values()], width=0.8)
-            axes.set(yscale="log", title=f"{name}: {population}")
+            axes.set(yscale="log", ylim=(1e-10, 2), title=f"{name}: {population}")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.title.set_fontsize(8)
     figure.supxlabel("count sent in a step")
     figure.supylabel("part of all steps")
@@ -53,8 +56,8 @@ def draw_counts(bundles, path):
 
 def main(folder=HERE):
     bundles = {p.stem: load_bundle(p).about for p in sorted(HERE.glob("*.zip"))}
-    draw_training(bundles, Path(folder) / "training.svg")
-    draw_counts(bundles, Path(folder) / "counts.svg")
+    draw_training(bundles, Path(folder) / "psmnist-training.svg")
+    draw_counts(bundles, Path(folder) / "psmnist-counts.svg")
 
 
 if __name__ == "__main__":
