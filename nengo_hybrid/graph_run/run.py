@@ -44,7 +44,7 @@ def run_graph(
     last_steps : int, optional
         How many of the last steps to return; by default all.
     dtype : dtype
-        Of the computation; float32 is three times faster, and rounds counts the other
+        Of the computation; float32 is twice as fast, and rounds counts the other
         way where a voltage comes within its precision of a whole number.
 
     Returns
