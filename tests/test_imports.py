@@ -30,6 +30,7 @@ STAGES = {
 # What stages meet in. Neurons and networks are what `build` makes, and the
 # language that train and lower read.
 TYPES = {
+    "block_graph",
     "bundle",
     "datasets",
     "evaluation",
