@@ -151,12 +151,12 @@ def test_stages_meet_only_in_types():
             "stage lower imports stage quantize; only pipeline may",
         ),
         (
-            "mapping.py",
+            "mapping/mapper.py",
             "from nengo_hybrid import pipeline",
             "mapping imports pipeline, which holds no types",
         ),
         (
-            "mapping.py",
+            "mapping/mapper.py",
             "import nengo_hybrid",
             "mapping imports the package itself, which holds no types",
         ),

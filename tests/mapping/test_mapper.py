@@ -11,51 +11,6 @@ from nengo_hybrid.graph import Population, Projection, SpikingGraph, digest
 from nengo_hybrid.lower import to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.placement import Utilization
-from nengo_hybrid.targets import load_target
-
-
-def hybrid(name, n, activation="RectifiedLinear"):
-    zeros = np.zeros(n)
-    return Population(name, n, activation, omega=1.0, bias=zeros, initial_voltage=zeros)
-
-
-def make_graph(n_hidden=3, *, activation="Identity", seed=0):
-    """Quantize 2 neurons on the host, ``n_hidden`` and 2 on the chip."""
-    rng = np.random.default_rng(seed)
-    graph = SpikingGraph(
-        dt=1.0,
-        populations=(
-            Population("x", 1, "input"),
-            hybrid("r", 2, activation),
-            hybrid("h", n_hidden),
-            hybrid("out", 2),
-        ),
-        projections=(
-            Projection("x_to_r", "x", "r", np.ones((2, 1))),
-            Projection("r_to_h", "r", "h", rng.normal(size=(n_hidden, 2))),
-            Projection("h_to_out", "h", "out", rng.normal(size=(2, n_hidden))),
-        ),
-        output="out",
-    )
-    return to_loihi(graph)
-
-
-@pytest.fixture
-def graph():
-    return make_graph()
-
-
-@pytest.fixture
-def loihi1():
-    return load_target("loihi1")
-
-
-def with_limits(target, **values):
-    """Return the target with other numbers for some limits."""
-    limits = dict(target.limits)
-    for name, value in values.items():
-        limits[name] = value and dataclasses.replace(limits[name], value=value)
-    return dataclasses.replace(target, limits=limits)
 
 
 def test_every_block_has_a_core_of_its_own_in_order(graph, loihi1):
@@ -67,7 +22,7 @@ def test_every_block_has_a_core_of_its_own_in_order(graph, loihi1):
     assert (placement.n_chips, placement.n_cores) == (1, 2)
 
 
-def test_a_full_chip_is_followed_by_another(graph, loihi1):
+def test_a_full_chip_is_followed_by_another(graph, loihi1, with_limits):
     placement = place(graph, with_limits(loihi1, cores_per_chip=1))
     assert [(b.chip, b.core) for b in placement.blocks] == [(0, 0), (1, 0)]
     assert (placement.n_chips, placement.n_cores) == (2, 2)
@@ -82,7 +37,7 @@ def test_utilization_by_hand(graph, loihi1):
     assert out == Utilization((2, 1024), (3, 4096), (0, 4096), (3 * 64, 1048576))
 
 
-def test_synapse_bits_of_a_long_row_by_hand(loihi1):
+def test_synapse_bits_of_a_long_row_by_hand(loihi1, make_graph):
     # 100 weights in parts of at most 64: 64 * 8 + 10 and 36 * 8 + 10 bits, which are
     # 9 and 5 words of 64 bits, four times. out has 100 rows of one word.
     placement = place(make_graph(100), loihi1)
@@ -108,14 +63,14 @@ def test_routes_by_hand(graph, loihi1):
     assert inner.synapses.tolist() == [2, 2, 2]
 
 
-def test_one_line_a_neuron_costs_half_the_synapses(loihi1):
+def test_one_line_a_neuron_costs_half_the_synapses(loihi1, make_graph):
     # A sigmoid is never negative.
     block = place(make_graph(activation="Sigmoid"), loihi1).blocks[0]
     assert block.utilization.input_axons == (2, 4096)
     assert block.utilization.synapse_bits == (2 * 64, 1048576)
 
 
-def test_routes_of_a_split_population(loihi1):
+def test_routes_of_a_split_population(loihi1, make_graph):
     # 1500 neurons on two cores of 750: from the host a message and 750 synapses to
     # each, and from each a message and 2 synapses to the output.
     placement = place(make_graph(1500), loihi1)
@@ -145,13 +100,13 @@ def test_neurons_without_an_axon_send_nothing(graph, loihi1):
     assert inner.synapses.tolist() == [2, 0, 2]
 
 
-def test_placing_twice_gives_the_same(loihi1):
+def test_placing_twice_gives_the_same(loihi1, make_graph):
     one, other = (place(make_graph(), loihi1) for _ in range(2))
     assert digest(one) == digest(other)
     assert digest(one) != digest(place(make_graph(4), loihi1))
 
 
-def test_every_breach_is_named(graph, loihi1):
+def test_every_breach_is_named(graph, loihi1, with_limits):
     target = with_limits(
         loihi1,
         compartments_per_core=2,
@@ -171,7 +126,7 @@ def test_every_breach_is_named(graph, loihi1):
         place(graph, target)
 
 
-def test_a_limit_may_be_used_up(graph, loihi1):
+def test_a_limit_may_be_used_up(graph, loihi1, with_limits):
     target = with_limits(
         loihi1,
         compartments_per_core=3,
@@ -182,7 +137,7 @@ def test_a_limit_may_be_used_up(graph, loihi1):
     assert set(place(graph, target).worst_core().values()) == {1.0}
 
 
-def test_more_inputs_than_a_core_has_axons(loihi1):
+def test_more_inputs_than_a_core_has_axons(loihi1, hybrid):
     # NengoLoihi splits by compartments; every part still has all 5,000 axons.
     n = 5000
     graph = SpikingGraph(
@@ -204,7 +159,7 @@ def test_more_inputs_than_a_core_has_axons(loihi1):
 
 
 @pytest.mark.parametrize("name", ["cores_per_chip", "synapse_memory_per_core"])
-def test_a_limit_that_nobody_published(graph, loihi1, name):
+def test_a_limit_that_nobody_published(graph, loihi1, name, with_limits):
     message = (
         f"target 'loihi1' has null for limits.{name}; a network cannot be placed "
         "without it"

@@ -1,0 +1,65 @@
+"""
+What a core holds. A design rule is one named function here.
+
+Each rule yields the sentences of what breaks it, so that all are reported together.
+"""
+
+from nengo_hybrid.exceptions import PlacementError
+from nengo_hybrid.mapping.blocks import needs
+from nengo_hybrid.placement import Utilization
+
+LIMITS = {
+    "compartments": "compartments_per_core",
+    "input_axons": "input_axons_per_core",
+    "output_axons": "output_axons_per_core",
+    "synapse_bits": "synapse_memory_per_core",
+}
+
+
+def utilization(block, target):
+    """
+    Count what a block uses of its core, each as (used, limit).
+
+    Parameters
+    ----------
+    block : Block or BlockNeeds
+    target : Target
+
+    Returns
+    -------
+    Utilization
+
+    Raises
+    ------
+    PlacementError
+        If the target has no number for a limit.
+    """
+    needed = needs(block)
+    return Utilization(
+        **{
+            name: (getattr(needed, name), limit(target, key))
+            for name, key in LIMITS.items()
+        }
+    )
+
+
+def breaks_core_limits(block):
+    """Yield a sentence for each limit of a core that a placed block exceeds."""
+    for name, (used, most) in vars(block.utilization).items():
+        if used > most:
+            what = name.replace("_", " ")
+            yield (
+                f"block {block.name!r} needs {used} {what} on one core, "
+                f"which has {most}"
+            )
+
+
+def limit(target, name):
+    """Return a limit as an int; a `PlacementError` if nobody published it."""
+    value = target.limit(name)
+    if value is None:
+        raise PlacementError(
+            f"target {target.name!r} has null for limits.{name}; a network cannot be "
+            "placed without it"
+        )
+    return int(value)
