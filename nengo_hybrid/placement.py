@@ -78,10 +78,34 @@ class Placement:
     def n_cores(self):
         return len({(block.chip, block.core) for block in self.blocks})
 
+    def cores(self):
+        """
+        Sum what the blocks of each core use of it.
+
+        Returns
+        -------
+        dict of (int, int) to Utilization
+            By (chip, core), sorted; only cores in use.
+        """
+        found = {}
+        for block in self.blocks:
+            found.setdefault((block.chip, block.core), []).append(block.utilization)
+        return {at: _summed(found[at]) for at in sorted(found)}
+
     def worst_core(self):
         """Return the largest used / limit over the cores, by limit."""
-        fractions = [block.utilization.fractions() for block in self.blocks]
+        fractions = [core.fractions() for core in self.cores().values()]
         return {name: max(f[name] for f in fractions) for name in fractions[0]}
+
+
+def _summed(utilizations):
+    """Add up what several blocks use of the core that they share."""
+    return Utilization(
+        **{
+            name: (sum(getattr(u, name)[0] for u in utilizations), most)
+            for name, (_, most) in vars(utilizations[0]).items()
+        }
+    )
 
 
 def check_placement(graph, placement):

@@ -1,8 +1,10 @@
 """
-What a core holds. A design rule is one named function here.
+What a core and a board hold. A design rule is one named function here.
 
 Each rule yields the sentences of what breaks it, so that all are reported together.
 """
+
+import numpy as np
 
 from nengo_hybrid.exceptions import PlacementError
 from nengo_hybrid.mapping.blocks import needs
@@ -52,6 +54,36 @@ def breaks_core_limits(block):
                 f"block {block.name!r} needs {used} {what} on one core, "
                 f"which has {most}"
             )
+
+
+def breaks_board_limit(n_blocks, target, n_chips=None):
+    """
+    Yield a sentence if the chips of a board do not suffice, a core for every block.
+
+    Parameters
+    ----------
+    n_blocks : int
+    target : Target
+        Whose largest board counts if ``n_chips`` is None; one without published
+        boards has no limit.
+    n_chips : int, optional
+    """
+    per_chip = limit(target, "cores_per_chip")
+    needed = -(-n_blocks // per_chip)
+    published = target.limits.get("chips_per_board")
+    boards = () if published is None else sorted(np.atleast_1d(published.value))
+    if n_chips is None:
+        if not boards:
+            return
+        n_chips = boards[-1]
+    if needed <= n_chips:
+        return
+    larger = next((int(chips) for chips in boards if chips >= needed), None)
+    advice = f"take a board of {larger}" if larger else "no board has as many"
+    yield (
+        f"{n_blocks} blocks need a core each, on {needed} chips of {per_chip} cores; "
+        f"the board has {n_chips} ({advice})"
+    )
 
 
 def limit(target, name):

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from nengo_hybrid.block_graph import BlockGraph, BlockNeeds
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi
+from nengo_hybrid.placement import Route
 from nengo_hybrid.targets import load_target
 
 
@@ -41,7 +43,7 @@ def graph():
     return quantized()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def loihi1():
     return load_target("loihi1")
 
@@ -67,3 +69,43 @@ def make_graph():
 @pytest.fixture
 def with_limits():
     return changed_limits
+
+
+def block_graph(n_blocks, ways):
+    """Make blocks of one neuron each, and ways (source, target, messages a spike)."""
+    blocks = [
+        BlockNeeds(f"b{i}", "p", np.array([i]), 1, 1, 1, 64) for i in range(n_blocks)
+    ]
+    routes = [
+        Route(
+            population="x" if source is None else "p",
+            neurons=np.array([0 if source is None else source]),
+            source=source,
+            target=target,
+            messages=np.array([messages]),
+            synapses=np.array([1]),
+        )
+        for source, target, messages in ways
+    ]
+    return BlockGraph("loihi1", tuple(blocks), tuple(routes))
+
+
+@pytest.fixture(scope="session")
+def blocks():
+    return block_graph
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Return a function that makes Loihi 1 with another mesh."""
+
+    def small(cores_per_chip, cores_per_tile, mesh_columns, **limits):
+        return changed_limits(
+            load_target("loihi1"),
+            cores_per_chip=cores_per_chip,
+            cores_per_tile=cores_per_tile,
+            mesh_columns=mesh_columns,
+            **limits,
+        )
+
+    return small
