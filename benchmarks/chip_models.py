@@ -46,6 +46,37 @@ def scaling(n_neurons=1000, activity=0.05, *, fan_out=100, per_block=1000, seed=
     return SimpleNamespace(blocks=blocks, inputs=[lines], probes=[], dt=DT_S)
 
 
+def joined(ways, n_blocks, activity=0.05, *, per_block=16, fan_out=8, seed=0):
+    """
+    Make a chip model of small blocks, by hand, with given ways between them.
+
+    Parameters
+    ----------
+    ways : iterable of (int, int)
+        From every neuron of the first block ``fan_out`` synapses onto the second.
+    n_blocks : int
+    activity, seed
+        As in `scaling`; but each block has an activity of its own, from nearly none
+        to twice as much.
+    per_block, fan_out : int
+
+    Returns
+    -------
+    types.SimpleNamespace
+        As of `scaling`; lines reach the first block.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = [
+        _integer_block(per_block, activity * rng.uniform(0.1, 2), f"block{i}", rng)
+        for i in range(n_blocks)
+    ]
+    for source, end in ways:
+        _join(blocks[source], blocks[end], per_block, fan_out, rng)
+    lines = SpikeInput(per_block, label="lines")
+    _join(lines, blocks[0], per_block, fan_out, rng)
+    return SimpleNamespace(blocks=blocks, inputs=[lines], probes=[], dt=DT_S)
+
+
 def set_activity(model, activity, *, seed=0):
     """Give a model of `scaling` the biases for another activity, in place."""
     rng = np.random.default_rng(seed)
