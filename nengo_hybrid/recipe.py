@@ -12,6 +12,14 @@ RECIPES = Path(__file__).parent / "recipes"
 SCHEMA = 1
 HEADER = {"name": "word", "dataset": "word", "compare?": "words", "one_bit?": "flag"}
 OPTIONAL = ("smoothing", "deployment")
+# What a network cannot be mapped without.
+CORE_LIMITS = (
+    "cores_per_chip",
+    "compartments_per_core",
+    "input_axons_per_core",
+    "output_axons_per_core",
+    "synapse_memory_per_core",
+)
 
 # What the values are, by section; a key with a "?" may be left out.
 KEYS = {
@@ -130,13 +138,24 @@ def load_targets(recipe):
             "or only train it"
         )
     target = load_target(recipe.deployment["target"])
-    if target.kind != "neuromorphic":
-        chips = [n for n in target_names() if load_target(n).kind == "neuromorphic"]
+    reason = _why_unmapped(target)
+    if reason is not None:
+        chips = [n for n in target_names() if _why_unmapped(load_target(n)) is None]
         raise TargetError(
-            f"target {target.name!r} is a {target.kind}, onto which no network is "
-            f"mapped; needed {', '.join(chips)}, and name it in compare instead"
+            f"target {target.name!r} is {reason}; needed {', '.join(chips)}, and name "
+            "it in compare instead"
         )
     return target, tuple(load_target(name) for name in recipe.compare)
+
+
+def _why_unmapped(target):
+    """Say why no network is mapped onto a target, or return None."""
+    if target.kind != "neuromorphic":
+        return f"a {target.kind}, onto which no network is mapped"
+    unknown = [name for name in CORE_LIMITS if target.limit(name) is None]
+    if unknown:
+        return f"a chip whose limits.{unknown[0]} is null, as nobody published it"
+    return None
 
 
 def _checked(content, name):

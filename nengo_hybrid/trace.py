@@ -21,6 +21,9 @@ class PopulationTrace:
         step; both zero for populations on the host.
     fan_out : (n_neurons,) int array
         Stored synapses behind each neuron.
+    active_by_block : (n_samples, n_bins, n_blocks) int array, optional
+        ``updates_active`` of each of the population's blocks, in their order; None
+        where they were not told apart.
     """
 
     on_chip: bool
@@ -28,6 +31,7 @@ class PopulationTrace:
     updates_active: np.ndarray
     updates_inactive: np.ndarray
     fan_out: np.ndarray
+    active_by_block: np.ndarray | None = None
 
     @property
     def synaptic_ops(self):
@@ -214,9 +218,11 @@ def _chip_trace(graph, name, spikes, active, in_bin):
             start, block = graph.block_starts[i], graph.blocks[i]
             part = spikes[..., start : start + block.n_compartments]
             own[..., block.neurons] = part
-    n_active = active[..., blocks].sum(axis=2, dtype=np.int64)
+    by_block = active[..., blocks]
+    n_active = by_block.sum(axis=2, dtype=np.int64)
     fan_out, n_updates = graph.fan_out(name), n_neurons * in_bin
-    return PopulationTrace(True, own, n_active, n_updates - n_active, fan_out)
+    n_inactive = n_updates - n_active
+    return PopulationTrace(True, own, n_active, n_inactive, fan_out, by_block)
 
 
 def _host_traces(graph, injected):

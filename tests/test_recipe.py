@@ -1,6 +1,7 @@
 """Recipes: the packaged ones are whole, and what is wrong is said in words."""
 
 import copy
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -229,6 +230,18 @@ def test_a_processor_is_no_target_to_deploy_to(write):
     )
     with pytest.raises(TargetError, match=message):
         load_targets(recipe)
+
+
+def test_a_chip_with_unpublished_limits_is_refused():
+    deployment = {"target": "loihi2", "chip_steps": 1}
+    recipe = dataclasses.replace(load_recipe("digits"), deployment=deployment)
+    message = (
+        "target 'loihi2' is a chip whose limits.input_axons_per_core is null, as "
+        "nobody published it; needed loihi1, loihi1-fitted, and name it in compare instead"
+    )
+    with pytest.raises(TargetError) as caught:
+        load_targets(recipe)
+    assert str(caught.value) == message
 
 
 BESIDE = sorted(Path(__file__).parents[1].glob("deploy/recipes/*.json"))

@@ -2,7 +2,7 @@
 
 import click
 
-from nengo_hybrid.cli import bench, commands, emulate, train
+from nengo_hybrid.cli import bench, commands, emulate, targets, train
 from nengo_hybrid.cli.status import Commands
 from nengo_hybrid.version import version
 
@@ -19,8 +19,8 @@ for command in (
     commands.demo,
     commands.doctor,
     commands.report,
-    commands.targets,
     emulate.emulate,
+    targets.targets,
     train.train,
 ):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The small commands: demo, doctor, targets and report."""
+"""The small commands: demo, doctor and report."""
 
 import sys
 import time
@@ -80,34 +80,6 @@ def doctor():
         click.echo(command)
     if not found.runs:
         sys.exit(FAILED)
-
-
-@click.command()
-@click.argument("name", required=False)
-def targets(name):
-    """List the targets, or print one with the evidence of every number."""
-    from nengo_hybrid.targets import load_target, target_names
-
-    console = Console(markup=False)
-    if name is None:
-        table = Table("target", "kind", "date")
-        for known in target_names():
-            target = load_target(known)
-            table.add_row(known, target.kind, target.date or "")
-        console.print(table)
-        return
-    target = load_target(name)
-    table = Table("number", "value", "low", "high", "unit", "evidence", "source")
-    for section in ("limits", "formats", "costs", "times", "static"):
-        for key, entry in getattr(target, section).items():
-            cells = ["unpublished"] + [""] * 5
-            if entry is not None:
-                cells = [entry.value, entry.low, entry.high, entry.unit]
-                cells += [entry.evidence, entry.source]
-            table.add_row(f"{section}.{key}", *map(str, cells))
-    console.print(table)
-    for key, text in target.sources.items():
-        console.print(f"{key}: {text}", style="dim")
 
 
 @click.command()

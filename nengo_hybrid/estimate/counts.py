@@ -1,15 +1,15 @@
-"""Count what a run did, in exact integers: apart from prices."""
+"""
+Count what a run did, or is expected to do: apart from prices.
+
+Counts of a trace are exact integers; those of rates are expected values, floats.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from nengo_hybrid.estimate.run import (
-    check_run,
-    published,
-    spike_events,
-    used_populations,
-)
+from nengo_hybrid.estimate.check import published
+from nengo_hybrid.estimate.run import read_run
 from nengo_hybrid.exceptions import EstimateError
 
 
@@ -43,6 +43,10 @@ class OpCounts:
         Time steps of the chip per sample.
     n_samples : int
         Samples; one is one inference.
+    payload_ones, synaptic_ones : int or None
+        Bits set in the payloads of spikes, and the same times the synapses behind
+        them: additions, if weights are added once for each. None where spikes carry
+        nothing, and for rates.
     """
 
     synaptic_ops: int
@@ -59,6 +63,8 @@ class OpCounts:
     host_updates: int
     n_steps: int
     n_samples: int
+    payload_ones: int | None = None
+    synaptic_ones: int | None = None
 
     @property
     def spike_hops(self):
@@ -88,6 +94,8 @@ class OpCounts:
             "host_macs",
             "host_updates",
         )
+        if self.payload_ones is not None:
+            names += ("payload_ones", "synaptic_ones")
         counts = {name: self.per_inference(name) for name in names}
         return {**counts, "n_steps": self.n_steps}
 
@@ -109,9 +117,9 @@ class DenseCounts:
     updates: int
 
 
-def count_ops(placement, trace, target):
+def count_ops(placement, activity, target):
     """
-    Count what a run did on a target.
+    Count what a run did on a target, or is expected to do.
 
     A message takes the shortest way on the mesh of tiles: tiles are numbered row
     by row, and cores tile by tile.
@@ -119,10 +127,10 @@ def count_ops(placement, trace, target):
     Parameters
     ----------
     placement : Placement
-    trace : Trace
-        A run of this placement.
+    activity : Trace or Rates
+        A run of this placement, or what one is expected to do.
     target : Target
-        Of the same name; gives the mesh and what a spike can carry.
+        Of the same chip; gives the mesh and what a spike can carry.
 
     Returns
     -------
@@ -131,47 +139,63 @@ def count_ops(placement, trace, target):
     Raises
     ------
     EstimateError, ShapeError
-        See `check_run`.
+        See `read_run`.
 
     Examples
     --------
     Neuron 0 spikes twice into 10 synapses and neuron 1 once into 3: 23 synaptic
     operations. If their block is 2 tiles east of the source, that is 6 hops.
     """
-    check_run(placement, trace, target)
-    events = {
-        name: spike_events(trace.populations[name].spikes, target)
-        for name in sorted(used_populations(placement))
+    return count_run(placement, read_run(placement, activity, target), target)
+
+
+def count_run(placement, run, target):
+    """Count a `Run`; see `count_ops`."""
+    per_neuron = {
+        name: run.events(name).sum(axis=(0, 1)) * run.n_repeats for name in run.spikes
     }
-    on_chip = [name for name in events if trace.populations[name].on_chip]
-    n_input_steps = int(trace.n_input_steps) * int(trace.n_samples)
     return OpCounts(
-        neuron_updates_active=_sum_updates(trace, on_chip, "updates_active"),
-        neuron_updates_inactive=_sum_updates(trace, on_chip, "updates_inactive"),
-        spikes=sum(int(events[name].sum()) for name in on_chip),
-        host_injection_steps=int(injection_steps(placement, trace).sum()),
-        host_macs=int(trace.host_macs_per_step) * n_input_steps,
-        host_updates=int(trace.host_updates_per_step) * n_input_steps,
-        n_steps=int(trace.n_steps),
-        n_samples=int(trace.n_samples),
-        **_count_routes(placement, events, target),
+        neuron_updates_active=_whole(sum(map(run.total, run.active)), run),
+        neuron_updates_inactive=_whole(sum(map(run.total, run.inactive)), run),
+        spikes=sum(per_neuron[name].sum().item() for name in run.on_chip),
+        host_injection_steps=run.total(injection_steps(placement, run)),
+        host_macs=run.host_macs,
+        host_updates=run.host_updates,
+        n_steps=run.n_steps,
+        n_samples=run.n_samples,
+        **_count_routes(placement, per_neuron, target),
+        **_count_ones(placement, run),
     )
 
 
-def injection_steps(placement, trace):
+def _whole(updates, run):
+    """Return updates as they were traced, where blocks only had shares of them."""
+    return round(updates) if run.exact else updates
+
+
+def injection_steps(placement, run):
     """
     Find the time steps in which the host injects.
 
     Returns
     -------
-    (n_samples, n_steps) bool array
+    (n_samples, n_recorded) array
+        Whether it does, of a trace. Of rates, how probable it is if neurons spike
+        independently of each other.
     """
-    injects = np.zeros((trace.n_samples, trace.n_steps), dtype=bool)
+    silent = np.ones(run.shape) if not run.exact else np.ones(run.shape, dtype=bool)
+    lines = {}
     for route in placement.routes:
         if route.source is None:
-            spikes = np.asarray(trace.populations[route.population].spikes)
-            injects |= (spikes[..., route.neurons] != 0).any(axis=-1)
-    return injects
+            known = lines.setdefault(route.population, set())
+            known.update(np.asarray(route.neurons).tolist())
+    for name, neurons in lines.items():
+        spikes = run.events(name, sorted(neurons))
+        if run.exact:
+            silent &= (spikes == 0).all(axis=-1)
+        else:
+            silent *= np.prod(1 - np.minimum(spikes, 1), axis=-1)
+    return ~silent if run.exact else 1 - silent
 
 
 def count_dense(graph, n_steps):
@@ -208,14 +232,8 @@ def count_dense(graph, n_steps):
     return DenseCounts(macs=macs * n_steps, updates=updates * n_steps)
 
 
-def _sum_updates(trace, names, field):
-    updates = (getattr(trace.populations[name], field) for name in names)
-    return sum(int(np.sum(array, dtype=np.int64)) for array in updates)
-
-
-def _count_routes(placement, events, target):
+def _count_routes(placement, per_neuron, target):
     """Count what spikes cause on their way, over all routes."""
-    per_neuron = {name: spikes.sum(axis=(0, 1)) for name, spikes in events.items()}
     counts = dict.fromkeys(
         (
             "synaptic_ops",
@@ -229,8 +247,8 @@ def _count_routes(placement, events, target):
     )
     for route in placement.routes:
         spikes = per_neuron[route.population][route.neurons]
-        counts["synaptic_ops"] += int(spikes @ np.asarray(route.synapses, np.int64))
-        messages = int(spikes @ np.asarray(route.messages, np.int64))
+        counts["synaptic_ops"] += (spikes @ np.asarray(route.synapses)).item()
+        messages = (spikes @ np.asarray(route.messages)).item()
         if route.source is None:
             counts["host_messages"] += messages
             continue
@@ -243,6 +261,18 @@ def _count_routes(placement, events, target):
         counts["spike_hops_east_west"] += messages * east_west
         counts["spike_hops_north_south"] += messages * north_south
     return counts
+
+
+def _count_ones(placement, run):
+    """Count the bits set in payloads, once per spike and once per synapse."""
+    if not (run.payload and run.exact):
+        return {}
+    ones = {name: run.payload_ones(name).sum(axis=(0, 1)) for name in run.spikes}
+    behind = (ones[r.population][r.neurons] @ r.synapses for r in placement.routes)
+    return {
+        "payload_ones": sum(each.sum().item() for each in ones.values()),
+        "synaptic_ones": sum(each.item() for each in behind),
+    }
 
 
 def _hops(core, other_core, target):

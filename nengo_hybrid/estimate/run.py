@@ -1,185 +1,190 @@
-"""Check that a placement, a trace and a target belong together; read its spikes."""
+"""
+What is counted: a trace of a run, or the rates that one is expected to have.
+
+Both become a `Run`: spikes by sample, recorded step and neuron. A trace records every
+step; rates are the same in all steps, so one recorded step stands for all of them.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from nengo_hybrid.exceptions import EstimateError, ShapeError
+from nengo_hybrid.estimate.check import check_placement_target, check_trace, published
+from nengo_hybrid.estimate.rates import Rates, check_rates
+
+_ONES = np.array([byte.bit_count() for byte in range(256)], dtype=np.uint8)
 
 
-def check_run(placement, trace, target):
+@dataclass(frozen=True)
+class Run:
     """
-    Check that a trace can be counted on a placement.
+    A trace or rates, in the form in which they are counted.
 
-    A profile of the same name with other prices is welcome; another name is not.
-
-    Raises
-    ------
-    EstimateError
-        If one is of another target, a population is missing or on the other side,
-        a core is not on the chip, or spikes are not what the target can send.
-    ShapeError
-        If arrays disagree about samples, steps or neurons.
+    Attributes
+    ----------
+    n_samples, n_steps : int
+        Samples, and time steps of the chip per sample.
+    n_repeats : int
+        Steps that a recorded step stands for.
+    spikes : dict of str to (n_samples, n_steps / n_repeats, n_neurons) array
+        Integer counts of a trace, or float rates.
+    on_chip : frozenset of str
+        Populations that are not injected.
+    payload : bool
+        Whether a spike carries a number.
+    active, inactive : tuple of (n_samples, n_steps / n_repeats) array
+        Updates of each block of the placement.
+    host_macs, host_updates : int
+        Of the host, over all samples.
     """
-    _check_target(placement, trace, target)
-    _check_populations(placement, trace)
-    for name in sorted(used_populations(placement)):
-        _check_shapes(name, trace.populations[name], trace)
-    for block in placement.blocks:
-        _check_neurons(f"block '{block.name}'", block, trace)
-    for route in placement.routes:
-        _check_route(route, placement, trace)
-    _check_cores(placement, target)
-    _check_spikes(trace, target)
+
+    n_samples: int
+    n_steps: int
+    n_repeats: int
+    spikes: dict
+    on_chip: frozenset
+    payload: bool
+    active: tuple
+    inactive: tuple
+    host_macs: int
+    host_updates: int
+
+    @property
+    def shape(self):
+        """Samples and recorded steps."""
+        return self.n_samples, self.n_steps // self.n_repeats
+
+    @property
+    def exact(self):
+        """Whether counts are integers."""
+        return all(array.dtype.kind != "f" for array in self.spikes.values())
+
+    def events(self, name, neurons=slice(None)):
+        """
+        Return the spikes that travel, (n_samples, n_recorded, n_neurons) array.
+
+        Without a payload, a count of k is |k| spikes; with one, it is a single spike
+        that carries k.
+        """
+        spikes = self.spikes[name][..., neurons]
+        if spikes.dtype.kind == "f":
+            return spikes
+        if self.payload:
+            return (spikes != 0).astype(np.int64)
+        return np.abs(spikes, dtype=np.int64)
+
+    def payload_ones(self, name):
+        """
+        Return the bits that are set in each spike's payload.
+
+        Returns
+        -------
+        (n_samples, n_recorded, n_neurons) int64 array, or None
+            Of the magnitudes; None without payloads, and for rates, which have none.
+        """
+        spikes = self.spikes[name]
+        if not self.payload or spikes.dtype.kind == "f":
+            return None
+        bytes_ = np.abs(spikes, dtype=np.int64)[..., None].view(np.uint8)
+        return _ONES[bytes_].sum(axis=-1, dtype=np.int64)
+
+    def total(self, counts):
+        """Sum counts of recorded steps over all steps: an int if they are exact."""
+        return counts.sum().item() * self.n_repeats
 
 
-def used_populations(placement):
-    """Return the names of the populations that are on the chip or injected."""
-    placed = {block.population for block in placement.blocks}
-    return placed | {route.population for route in placement.routes}
-
-
-def spike_events(spikes, target):
+def read_run(placement, activity, target):
     """
-    Turn spike counts into the spikes that travel.
+    Check what a run did, or is expected to do, and bring it into one form.
 
     Parameters
     ----------
-    spikes : (..., n_neurons) int array
+    placement : Placement
+    activity : Trace or Rates
     target : Target
-        Without a spike payload, a count of k is |k| spikes; with one, it is a
-        single spike that carries k.
 
     Returns
     -------
-    (..., n_neurons) int64 array
+    Run
+
+    Raises
+    ------
+    EstimateError, ShapeError
+        See `check_trace` and `check_rates`.
     """
-    if published(target, "formats", "spike_payload_bits") == 0:
-        return np.abs(spikes, dtype=np.int64)
-    return (np.asarray(spikes) != 0).astype(np.int64)
+    check_placement_target(placement, target)
+    if isinstance(activity, Rates):
+        return _of_rates(placement, activity, target)
+    check_trace(placement, activity, target)
+    return _of_trace(placement, activity, target)
 
 
-def published(target, section, name):
-    """Return a limit or format that counting cannot do without."""
-    entry = target.sourced(section, name)
-    if entry is None:
-        raise EstimateError(
-            f"target '{target.name}' has null for {section}.{name}, "
-            "and counts cannot be made without it"
-        )
-    return entry.value
+def _of_trace(placement, trace, target):
+    used = _population_sizes(placement)
+    n_input_steps = int(trace.n_input_steps) * int(trace.n_samples)
+    active, inactive = _block_updates(placement, trace)
+    return Run(
+        n_samples=int(trace.n_samples),
+        n_steps=int(trace.n_steps),
+        n_repeats=1,
+        spikes={name: np.asarray(trace.populations[name].spikes) for name in used},
+        on_chip=frozenset(n for n in used if trace.populations[n].on_chip),
+        payload=published(target, "formats", "spike_payload_bits") > 0,
+        active=active,
+        inactive=inactive,
+        host_macs=int(trace.host_macs_per_step) * n_input_steps,
+        host_updates=int(trace.host_updates_per_step) * n_input_steps,
+    )
 
 
-def _check_target(placement, trace, target):
-    if target.kind != "neuromorphic":
-        raise EstimateError(
-            f"target '{target.name}' is a {target.kind}, and runs no placement; "
-            "name it in compare instead"
-        )
-    for what, name in (("placement", placement.target), ("trace", trace.target)):
-        if name != target.name:
-            raise EstimateError(
-                f"the {what} is of target '{name}', the prices are of target "
-                f"'{target.name}'; load the target of the {what}"
-            )
-    if not placement.blocks:
-        raise EstimateError(
-            f"the placement has nothing on target '{target.name}'; a network that "
-            "runs on the host alone is priced by compare_dense"
-        )
-    if trace.n_samples < 1 or trace.n_steps < 1:
-        raise EstimateError(
-            f"the trace has {trace.n_samples} samples of {trace.n_steps} steps; "
-            "needed at least one of each"
-        )
-    if trace.bin_steps != 1:
-        raise EstimateError(
-            f"the trace sums up {trace.bin_steps} steps at a time, and what a step "
-            "costs is not known; run it again with bin_steps=1"
-        )
+def _block_updates(placement, trace):
+    """
+    Share a population's updates between its blocks.
 
-
-def _check_populations(placement, trace):
-    for name in sorted(used_populations(placement)):
-        if name not in trace.populations:
-            known = ", ".join(sorted(trace.populations)) or "none"
-            raise EstimateError(
-                f"population '{name}' is placed but not in the trace, "
-                f"which has {known}; run this placement"
-            )
-    placed = {block.population for block in placement.blocks}
-    for name, population in sorted(trace.populations.items()):
-        if population.on_chip != (name in placed):
-            sides = ("on the chip", "on the host")
-            ran, sits = sides if population.on_chip else sides[::-1]
-            raise EstimateError(
-                f"population '{name}' ran {ran}, but the placement has it {sits}; "
-                "run this placement"
-            )
-
-
-def _check_shapes(name, population, trace):
-    steps = (trace.n_samples, trace.n_steps)
-    for what in ("spikes", "updates_active", "updates_inactive"):
-        shape = np.shape(getattr(population, what))
-        n_axes = 3 if what == "spikes" else 2
-        if len(shape) != n_axes or shape[:2] != steps:
-            raise ShapeError(
-                f"population '{name}' has {what} of shape {shape}; "
-                f"the trace has {steps[0]} samples of {steps[1]} steps"
-            )
-    dtype = np.asarray(population.spikes).dtype
-    if dtype.kind not in "iub":
-        raise EstimateError(
-            f"population '{name}' has spikes of type {dtype}; needed integer counts"
-        )
-
-
-def _check_neurons(who, part, trace):
-    n_neurons = trace.populations[part.population].spikes.shape[-1]
-    if np.size(part.neurons) == 0:
-        return
-    first, last = np.min(part.neurons), np.max(part.neurons)
-    if first < 0 or last >= n_neurons:
-        raise ShapeError(
-            f"{who} has neurons {first} to {last} of population "
-            f"'{part.population}', whose spikes have {n_neurons} neurons"
-        )
-
-
-def _check_route(route, placement, trace):
-    target_block = placement.blocks[route.target].name
-    who = f"the route from population '{route.population}' to block '{target_block}'"
-    sizes = {
-        what: np.size(getattr(route, what))
-        for what in ("neurons", "messages", "synapses")
-    }
-    if len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{n} {what}" for what, n in sizes.items())
-        raise ShapeError(f"{who} has {listed}; needed one of each per neuron")
-    _check_neurons(who, route, trace)
-
-
-def _check_cores(placement, target):
-    n_cores = published(target, "limits", "cores_per_chip")
+    Exact where the trace tells the blocks apart, else by their compartments.
+    """
+    active, inactive, n_seen = [], [], {}
+    sizes = {}
     for block in placement.blocks:
-        if not 0 <= block.core < n_cores:
-            raise EstimateError(
-                f"block '{block.name}' is on core {block.core}; a chip of target "
-                f"'{target.name}' has cores 0 to {n_cores - 1}"
-            )
-
-
-def _check_spikes(trace, target):
-    if published(target, "formats", "spike_payload_bits") > 0:
-        return
-    for name, population in trace.populations.items():
-        if not population.on_chip:
+        sizes[block.population] = sizes.get(block.population, 0) + len(block.neurons)
+    for block in placement.blocks:
+        population = trace.populations[block.population]
+        which = n_seen.get(block.population, 0)
+        n_seen[block.population] = which + 1
+        if population.active_by_block is not None:
+            own = np.asarray(population.active_by_block)[..., which].astype(np.int64)
+            active.append(own)
+            inactive.append(len(block.neurons) - own)
             continue
-        spikes = np.asarray(population.spikes)
-        wrong = (spikes < 0) | (spikes > 1)
-        if wrong.any():
-            sample, step, neuron = np.argwhere(wrong)[0]
-            raise EstimateError(
-                f"population '{name}' has {spikes[sample, step, neuron]} spikes of "
-                f"neuron {neuron} at sample {sample}, step {step}; on target "
-                f"'{target.name}' it is 0 or 1 (a spike has no payload)"
-            )
+        share = len(block.neurons) / sizes[block.population]
+        active.append(share * np.asarray(population.updates_active))
+        inactive.append(share * np.asarray(population.updates_inactive))
+    return tuple(active), tuple(inactive)
+
+
+def _of_rates(placement, rates, target):
+    sizes = _population_sizes(placement)
+    on_chip = frozenset(block.population for block in placement.blocks)
+    check_rates(rates, sizes, on_chip, target)
+    updates = [np.full((1, 1), float(len(b.neurons))) for b in placement.blocks]
+    return Run(
+        n_samples=1,
+        n_steps=int(rates.n_steps),
+        n_repeats=int(rates.n_steps),
+        spikes={name: rates.of(name, n)[None, None] for name, n in sizes.items()},
+        on_chip=on_chip,
+        payload=published(target, "formats", "spike_payload_bits") > 0,
+        active=tuple(rates.active * n for n in updates),
+        inactive=tuple((1 - rates.active) * n for n in updates),
+        host_macs=rates.host_macs,
+        host_updates=rates.host_updates,
+    )
+
+
+def _population_sizes(placement):
+    """Return how many neurons of each population are placed or sent from."""
+    sizes = {}
+    for part in (*placement.blocks, *placement.routes):
+        last = int(np.max(part.neurons, initial=-1)) + 1
+        sizes[part.population] = max(sizes.get(part.population, 0), last)
+    return dict(sorted(sizes.items()))

@@ -233,6 +233,7 @@ def _compare(rows):
         "target",
         "energy>",
         "low to high>",
+        "what is priced",
         "evidence",
     )
     for row in rows:
@@ -241,6 +242,7 @@ def _compare(rows):
             printable(row["target"]),
             with_prefix(row["energy_j"], "J", unknown="withheld"),
             interval(row.get("low_j"), row.get("high_j"), "J"),
+            printable(row.get("basis")),
             printable(row["evidence"]),
         )
     return table

@@ -136,6 +136,7 @@ def beside_this_run(report):
     if not rows or any(row["target"] == target for row in rows):
         return rows
     own = {"target": target, "energy_j": energy["total_j"], "evidence": "this run"}
+    own["basis"] = "spikes, all terms"
     return [{**own, "low_j": energy["low_j"], "high_j": energy["high_j"]}, *rows]
 
 

@@ -2,7 +2,8 @@
 Read a profile, a JSON file of one chip or processor, and check every number.
 
 A profile says null for a number that nobody published; a missing name is an error,
-so that a slip of the pen does not pass for an unpublished price.
+so that a slip of the pen does not pass for an unpublished price. What another profile
+has already, a profile refers to; see `nengo_hybrid.targets.reference`.
 """
 
 import hashlib
@@ -13,10 +14,12 @@ from importlib import resources
 from pathlib import Path
 
 from nengo_hybrid.exceptions import TargetError
+from nengo_hybrid.targets.reference import with_references
 from nengo_hybrid.targets.target import EVIDENCE, UNITS, Sourced, Target
 
 SCHEMA = 1
 FIELDS = {"schema", "name", "kind", "date", "host", "sources"}
+OPTIONAL_FIELDS = {"chip"}
 ENTRY_FIELDS = {"value", "low", "high", "unit", "evidence", "source"}
 
 # SI units that make sense in each section.
@@ -59,9 +62,9 @@ REQUIRED = {
             "barrier_all_tiles",
             "host_injection",
         ),
-        "static": ("chip",),
+        "static": ("chip", "powered"),
     },
-    "processor": {"costs": ("mac", "neuron_update")},
+    "processor": {"costs": ("mac", "mac_batch1", "neuron_update")},
     "model": {"costs": _UPDATES},
 }
 
@@ -112,6 +115,14 @@ def _profiles():
     return resources.files("nengo_hybrid.targets") / "profiles"
 
 
+def _packaged(name):
+    """Return the content of a profile of the package; None if there is none."""
+    if name not in target_names():
+        return None
+    content = json.loads((_profiles() / f"{name}.json").read_text(encoding="utf-8"))
+    return with_references(content, f"profile '{name}.json'", _packaged)
+
+
 def _find(name_or_path):
     names = target_names()
     if name_or_path in names:
@@ -127,6 +138,8 @@ def _find(name_or_path):
 def _parse(content, file_name):
     where = f"profile '{file_name}'"
     _check_fields(content, where)
+    content = with_references(content, where, _packaged)
+    _check_sections(content, where)
     _check_header(content, where)
     _check_required(content, where)
     sections = {
@@ -142,6 +155,7 @@ def _parse(content, file_name):
         kind=content["kind"],
         date=content["date"],
         host=content["host"],
+        chip=content.get("chip") or content["name"],
         sources=content["sources"],
         sha256=hashlib.sha256(canonical.encode()).hexdigest(),
         **sections,
@@ -151,10 +165,14 @@ def _parse(content, file_name):
 def _check_fields(content, where):
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise TargetError(f"{where}: needed an object with schema {SCHEMA}")
-    fields = FIELDS | set(SECTIONS)
-    for name in sorted(fields ^ set(content)):
-        state = "is missing" if name in fields else "is not a field of a profile"
-        raise TargetError(f"{where}: '{name}' {state}; needed {_words(fields)}")
+    needed = FIELDS | set(SECTIONS)
+    for name in sorted((needed ^ set(content)) - OPTIONAL_FIELDS):
+        state = "is missing" if name in needed else "is not a field of a profile"
+        known = _words(needed | OPTIONAL_FIELDS)
+        raise TargetError(f"{where}: '{name}' {state}; needed {known}")
+
+
+def _check_sections(content, where):
     for name in ("sources", *SECTIONS):
         if not isinstance(content[name], dict):
             raise TargetError(f"{where}: '{name}' must be an object")
@@ -169,6 +187,8 @@ def _check_header(content, where):
         raise TargetError(
             f"{where}: kind is {content['kind']!r}; needed one of {_words(REQUIRED)}"
         )
+    if not isinstance(content.get("chip"), (str, type(None))):
+        raise TargetError(f"{where}: 'chip' must be null or a word")
     if content["host"] not in (None, *target_names()):
         raise TargetError(
             f"{where}: host is {content['host']!r}; needed null or one of "

@@ -18,6 +18,7 @@ EVIDENCE = {
     "derived": "D: by arithmetic from other numbers, given in the source",
     "quoted": "Q: seen only as a quotation of the primary source",
     "recalled": "R: from memory, unchecked",
+    "inherited": "I: of the chip before this one, and unmeasured on this one",
 }
 
 # Unit: its SI unit, and how many make one. Division by a power of ten rounds
@@ -86,12 +87,15 @@ class Target:
     name : str
     kind : str
         "neuromorphic" (a network is mapped onto it), "processor" (runs the dense
-        network, or the host part) or "model" (prices of a published estimator,
-        which takes all that it leaves out as free).
+        network, or the host part) or "model" (prices of the operations alone: of a
+        published estimator, or of a chip that no network is mapped onto here).
     date : str or None
         Year, or year and month, of the main source.
     host : str or None
         Name of the profile of the processor that runs the host part.
+    chip : str
+        The chip that this is; of another name than the profile's where several
+        profiles price one chip.
     limits, formats, costs, times, static : dict of str to (Sourced or None)
         In the units of their source; None is "never published", not 0.
     sources : dict of str to str
@@ -104,6 +108,7 @@ class Target:
     kind: str
     date: str | None
     host: str | None
+    chip: str
     limits: dict = field(repr=False)
     formats: dict = field(repr=False)
     costs: dict = field(repr=False)

@@ -1,4 +1,4 @@
-"""The commands demo, targets and report: refused before work, nothing left behind."""
+"""The commands demo and report: refused before work, nothing left behind."""
 
 import json
 
@@ -8,7 +8,6 @@ from nengo_hybrid import datasets, pipeline
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.recipe import RECIPES
 from nengo_hybrid.report import load_json
-from nengo_hybrid.targets import target_names
 
 
 @pytest.fixture
@@ -19,27 +18,6 @@ def no_work(monkeypatch):
         raise AssertionError("work was started")
 
     monkeypatch.setattr(pipeline, "run_recipe", fail)
-
-
-def test_targets_lists_every_profile(run):
-    result = run("targets")
-    assert result.exit_code == 0
-    assert len(target_names()) >= 10
-    for name in target_names():
-        assert name in result.stdout
-
-
-def test_targets_prints_numbers_with_evidence(run, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    result = run("targets", "loihi1")
-    assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    (synaptic_op,) = [line for line in lines if "costs.synaptic_op" in line]
-    cells = synaptic_op.replace("│", " ").split()
-    assert cells[1:5] == ["23.6", "23.6", "35.5", "pJ"]
-    (host_message,) = [line for line in lines if "costs.host_message" in line]
-    assert "unpublished" in host_message
-    assert any(line.startswith("davies2018: ") for line in lines)
 
 
 def test_demo_needs_a_folder_that_can_be_written(run, no_work, tmp_path, refused):

@@ -16,30 +16,54 @@ from nengo_hybrid.exceptions import EstimateError
 from nengo_hybrid.targets import load_target
 
 NJ = 1e-9
+BUSY, BATCH_1 = "dense, per operation", "dense, measured at batch 1"
 
 
 @pytest.mark.parametrize(
-    "name, energy_nj, evidence",
+    "name, energy_nj, evidence, basis",
     [
-        ("cpu-i7-4960x", 1000 * 8.6 + 100 * 8.6, "quoted"),
-        ("gpu-titan-black", 1000 * 0.3 + 100 * 0.3, "quoted"),
-        ("cortex-a", 1000 * 0.9 + 100 * 0.9, "quoted"),
+        ("cpu-i7-4960x", 1000 * 8.6 + 100 * 8.6, "quoted", BUSY),
+        ("gpu-titan-black", 1000 * 0.3 + 100 * 0.3, "quoted", BUSY),
+        ("cortex-a", 1000 * 0.9 + 100 * 0.9, "quoted", BUSY),
+        ("datapath-45nm", 1100 * 4.6e-3, "derived, quoted", BUSY),
         # prices per MAC of whole inferences: updates are in them
-        ("cortex-m4", 1000 * 1.22, "derived, quoted"),
-        ("cpu-xeon-batch1", 1000 * 36, "derived"),
-        ("gpu-quadro-k4000-batch1", 1000 * 172, "derived"),
-        ("jetson-tx1-batch1", 1000 * 32, "derived"),
-        ("movidius-batch1", 1000 * 8.7, "derived"),
+        ("cortex-m4", 1000 * 1.22, "derived, quoted", BATCH_1),
+        ("cpu-xeon", 1000 * 36, "derived", BATCH_1),
+        ("gpu-quadro-k4000", 1000 * 172, "derived", BATCH_1),
+        ("jetson-tx1", 1000 * 32, "derived", BATCH_1),
+        ("movidius", 1000 * 8.7, "derived", BATCH_1),
     ],
 )
-def test_processors_match_hand_counts(name, energy_nj, evidence):
-    row = compare_dense(DenseCounts(macs=1000, updates=100), load_target(name))
-    assert (row.target, row.evidence) == (name, evidence)
+def test_processors_match_hand_counts(name, energy_nj, evidence, basis):
+    dense = DenseCounts(macs=1000, updates=100)
+    (row,) = compare_dense(dense, load_target(name))
+    assert (row.target, row.evidence, row.basis) == (name, evidence, basis)
     assert row.energy_j == pytest.approx(energy_nj * NJ)
-    assert row.low_j == row.energy_j == row.high_j
+
+
+def test_a_processor_with_both_prices_has_two_rows(tmp_path):
+    mac = {"value": 1, "unit": "J", "evidence": "recalled", "source": "x"}
+    prices = {"mac": mac, "mac_batch1": {**mac, "value": 4}, "neuron_update": None}
+    rows = compare_dense(DenseCounts(macs=3, updates=0), abacus(tmp_path, prices))
+    assert [(row.energy_j, row.basis) for row in rows] == [(3, BUSY), (12, BATCH_1)]
 
 
 def test_processor_without_a_price_has_no_energy(tmp_path):
+    mac = {"value": 1, "unit": "J", "evidence": "recalled", "source": "x"}
+    prices = {"mac": mac, "mac_batch1": None, "neuron_update": None}
+    target = abacus(tmp_path, prices)
+    (row,) = compare_dense(DenseCounts(macs=3, updates=1), target)
+    assert row.energy_j is None
+    (row,) = compare_dense(DenseCounts(macs=3, updates=0), target)
+    assert row.energy_j == 3
+    (row,) = compare_dense(
+        DenseCounts(macs=3, updates=0), abacus(tmp_path, {**prices, "mac": None})
+    )
+    assert (row.energy_j, row.basis) == (None, BUSY)
+
+
+def abacus(folder, costs):
+    """Return a processor with these prices."""
     content = {
         "schema": 1,
         "name": "abacus",
@@ -48,19 +72,14 @@ def test_processor_without_a_price_has_no_energy(tmp_path):
         "host": None,
         "limits": {},
         "formats": {},
-        "costs": {
-            "mac": {"value": 1, "unit": "J", "evidence": "recalled", "source": "x"},
-            "neuron_update": None,
-        },
+        "costs": costs,
         "times": {},
         "static": {},
         "sources": {"x": "y"},
     }
-    path = tmp_path / "abacus.json"
+    path = folder / "abacus.json"
     path.write_text(json.dumps(content), encoding="utf-8")
-    abacus = load_target(path)
-    assert compare_dense(DenseCounts(macs=3, updates=1), abacus).energy_j is None
-    assert compare_dense(DenseCounts(macs=3, updates=0), abacus).energy_j == 3
+    return load_target(path)
 
 
 def test_kerasspiking_matches_a_hand_count(tiny_placement, tiny_trace, loihi1):
@@ -105,6 +124,7 @@ def test_estimate_has_the_keys_of_the_report(tiny_placement, tiny_trace, loihi1)
         "low_j",
         "high_j",
         "evidence",
+        "basis",
     }
 
 
@@ -119,10 +139,44 @@ def test_comparison_with_a_processor_needs_the_dense_network(
         estimate(tiny_placement, tiny_trace, loihi1, compare=["cortex-a"])
 
 
-def test_comparison_with_a_chip_needs_a_run_on_it(tiny_placement, tiny_trace, loihi1):
+def test_comparison_with_another_chip_needs_a_run_on_it(
+    tiny_placement, tiny_trace, loihi1
+):
     message = (
-        "target 'loihi1' cannot be compared with by prices alone; "
+        "target 'loihi2' cannot be compared with by prices alone; "
         "map the network onto it, run it, and estimate that"
     )
     with pytest.raises(EstimateError, match=f"^{re.escape(message)}$"):
-        estimate(tiny_placement, tiny_trace, loihi1, compare=[loihi1])
+        estimate(tiny_placement, tiny_trace, loihi1, compare=["loihi2"])
+
+
+def test_other_prices_of_the_same_chip_are_a_row(tiny_placement, tiny_trace, loihi1):
+    result = estimate(tiny_placement, tiny_trace, loihi1, compare=["loihi1-fitted"])
+    fitted = estimate(tiny_placement, tiny_trace, load_target("loihi1-fitted"))
+    (row,) = result.compare
+    assert (row.target, row.basis) == ("loihi1-fitted", "spikes, all terms")
+    assert row.energy_j == fitted.energy.total_j != result.energy.total_j
+
+
+@pytest.mark.parametrize(
+    "name, op_pj, update_pj",
+    [("spinnaker1", 13300, 26000), ("spinnaker2", 450, 2190)],
+)
+def test_spinnaker_matches_a_hand_count(
+    tiny_placement, tiny_trace, loihi1, name, op_pj, update_pj
+):
+    counts = count_ops(tiny_placement, tiny_trace, loihi1)
+    row = compare_model(counts, load_target(name))
+    assert row.energy_j == pytest.approx((35 * op_pj + 12 * update_pj) * 1e-12)
+    assert row.basis == "spikes, operations alone"
+
+
+def test_truenorth_pays_for_a_whole_chip(tiny_placement, tiny_trace, loihi1):
+    counts = count_ops(tiny_placement, tiny_trace, loihi1)
+    truenorth = load_target("truenorth")
+    # 35 operations, and one chip for 3 steps of 1 ms
+    row = compare_model(counts, truenorth)
+    assert row.energy_j == pytest.approx(35 * 2.297e-12 + 3e-3 * 64.4e-3)
+    assert row.basis == "spikes, whole chips"
+    faster = compare_model(counts, truenorth, step_s=1e-4)
+    assert faster.energy_j == pytest.approx(35 * 2.297e-12 + 3e-4 * 64.4e-3)

@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.estimate import estimate_latency
+from nengo_hybrid.exceptions import EstimateError
 from nengo_hybrid.placement import Placement
+from nengo_hybrid.targets import load_target
 
 NS, US = 1e-9, 1e-6
 
@@ -157,4 +159,49 @@ def test_json_is_plain(tiny_placement, tiny_trace, loihi1):
     plain = estimate_latency(tiny_placement, tiny_trace, loihi1).to_json()
     assert plain["slowest_core"] == [0, 0]
     assert plain["excludes"] == ["host_computation"]
-    assert {type(v) for v in plain.values()} <= {float, str, list}
+    assert plain["keeps_up"] is None
+    assert {type(v) for v in plain.values()} <= {float, str, list, type(None)}
+
+
+def test_a_given_step_is_taken_and_held_against_what_is_needed(
+    tiny_placement, tiny_trace, loihi1
+):
+    free = estimate_latency(tiny_placement, tiny_trace, loihi1)
+    slow = estimate_latency(tiny_placement, tiny_trace, loihi1, step_s=1e-3)
+    assert (slow.step_low_s, slow.step_s, slow.step_high_s) == (1e-3,) * 3
+    assert slow.inference_s == pytest.approx(3e-3)
+    assert (slow.bound_by, slow.keeps_up) == ("given", True)
+    assert (slow.compute_s, slow.worst_step_s) == (free.compute_s, free.worst_step_s)
+    hasty = estimate_latency(tiny_placement, tiny_trace, loihi1, step_s=8e-6)
+    assert hasty.keeps_up is False
+
+
+@pytest.mark.parametrize("step_s", [0, -1e-3, float("nan"), float("inf")])
+def test_a_step_takes_time(tiny_placement, tiny_trace, loihi1, step_s):
+    message = f"^step_s is {step_s}; needed seconds above 0, or None$"
+    with pytest.raises(EstimateError, match=message):
+        estimate_latency(tiny_placement, tiny_trace, loihi1, step_s=step_s)
+
+
+def test_no_step_is_shorter_than_the_shortest(make):
+    loihi2 = load_target("loihi2")
+    placement = Placement("loihi2", (make.block("out", "out", [0], 0),), ())
+    trace = make.trace({"out": make.population(True, [[[0]]])}, target="loihi2")
+    latency = estimate_latency(placement, trace, loihi2)
+    # the barrier of one tile takes 113 ns, and nothing else is done
+    assert latency.barrier_s == pytest.approx(113 * NS)
+    assert latency.step_s == pytest.approx(200 * NS)
+    assert latency.bound_by == "shortest_step"
+
+
+def test_fitted_times_are_for_spikes_and_messages_too(make):
+    fitted = load_target("loihi1-fitted")
+    blocks = (make.block("a", "a", [0, 1], 0), make.block("out", "out", [0], 4))
+    routes = (make.route("a", [0, 1], 0, 1, [1, 2], [1, 1]),)
+    spikes = {"a": make.population(True, [[[1, 1]]], [[1]], [[1]])}
+    spikes["out"] = make.population(True, [[[0]]], [[0]], [[1]])
+    latency = estimate_latency(
+        Placement("loihi1", blocks, routes), make.trace(spikes), fitted
+    )
+    # core 0: an active and an inactive update, 2 spikes, 3 messages; core 4 less
+    assert latency.compute_s == pytest.approx((9.7 + 6.0 + 2 * 30 + 3 * 5.1) * NS)

@@ -35,6 +35,7 @@ def profile():
                 "evidence": "measured, quoted",
                 "source": "napier: by hand",
             },
+            "mac_batch1": None,
             "neuron_update": None,
         },
         "times": {},
@@ -60,13 +61,19 @@ def test_names_are_those_of_the_files():
         "cortex-a",
         "cortex-m4",
         "cpu-i7-4960x",
-        "cpu-xeon-batch1",
-        "gpu-quadro-k4000-batch1",
+        "cpu-xeon",
+        "datapath-45nm",
+        "gpu-quadro-k4000",
         "gpu-titan-black",
-        "jetson-tx1-batch1",
+        "jetson-tx1",
         "kerasspiking-loihi",
         "loihi1",
-        "movidius-batch1",
+        "loihi1-fitted",
+        "loihi2",
+        "movidius",
+        "spinnaker1",
+        "spinnaker2",
+        "truenorth",
     )
 
 
@@ -96,6 +103,46 @@ def test_loihi1_adds_up():
     inactive = target.costs["neuron_update_inactive"]
     assert (active.low, active.high) == (inactive.value, active.value)
     assert (inactive.low, inactive.high) == (inactive.value, active.value)
+
+
+def test_fitted_numbers_are_the_high_ends_of_loihi1():
+    # its bands cite the fit; the numbers themselves are in the profile of the fit
+    simulated, fitted = load_target("loihi1"), load_target("loihi1-fitted")
+    assert simulated.costs["synaptic_op"].high == fitted.costs["synaptic_op"].value
+    spike = [fitted.cost(name) for name in ("spike_generation", "spike_within_tile")]
+    high = simulated.sourced("costs", "spike_within_tile").high
+    assert high == pytest.approx(sum(spike))
+    for name in ("neuron_update_active", "barrier_all_tiles"):
+        high = simulated.sourced("times", name).high
+        assert high == pytest.approx(fitted.time(name))
+
+
+def test_loihi2_inherits_energies_and_has_times_by_published_ratios():
+    loihi1, loihi2 = load_target("loihi1"), load_target("loihi2")
+    for name in ("synaptic_op", "neuron_update_active", "hop_east_west"):
+        assert loihi2.cost(name) == loihi1.cost(name)
+        assert loihi2.costs[name].evidence == "inherited, simulated, quoted"
+    # 3.5, 8.4 and 30 ns by 5, 2 and 10
+    names = ("synaptic_op", "neuron_update_active", "spike_generation")
+    assert [loihi2.time(name) for name in names] == [0.7e-9, 4.2e-9, 3e-9]
+    assert loihi2.times["synaptic_op"].source.startswith("intel2021: a fifth")
+    assert loihi2.costs["host_injection_power"] is None
+
+
+def test_quoted_and_recalled_numbers_say_so():
+    # what nobody here saw at its source
+    for name, section, number, word in (
+        ("loihi1", "costs", "synaptic_op", "quoted"),
+        ("loihi1-fitted", "costs", "synaptic_op", "quoted"),
+        ("loihi2", "limits", "compartments_per_core", "quoted"),
+        ("loihi2", "limits", "cores_per_chip", "recalled"),
+        ("spinnaker1", "costs", "synaptic_op", "quoted"),
+        ("truenorth", "costs", "synaptic_op", "quoted"),
+        ("truenorth", "times", "step", "recalled"),
+        ("datapath-45nm", "costs", "sram_1mb_read", "recalled"),
+    ):
+        entry = getattr(load_target(name), section)[number]
+        assert word in entry.evidence.split(", "), (name, number)
 
 
 def test_numbers_of_the_chip_stand_in_the_profile_alone():
@@ -207,7 +254,7 @@ def test_missing_part_of_a_number(profile, write, field):
         load_target(write(profile))
 
 
-ALL_FIELDS = "costs, date, formats, host, kind, limits, name, schema, sources, "
+ALL_FIELDS = "chip, costs, date, formats, host, kind, limits, name, schema, sources, "
 
 
 @pytest.mark.parametrize(
@@ -219,13 +266,14 @@ ALL_FIELDS = "costs, date, formats, host, kind, limits, name, schema, sources, "
         ({"limits": []}, "'limits' must be an object"),
         ({"kind": "abacus"}, "kind is 'abacus'; needed one of model, neuromorphic, "),
         ({"kind": ["model"]}, "kind is ['model']; needed one of model, neuromorphic, "),
+        ({"chip": 1}, "'chip' must be null or a word"),
         ({"host": "monk"}, "host is 'monk'; needed null or one of cortex-a, "),
         (
             {"costs": {"neuron_update": None}},
             "costs.mac is missing; write null if nobody published it",
         ),
         (
-            {"costs": {"mac": 2, "neuron_update": None}},
+            {"costs": {"mac": 2, "mac_batch1": None, "neuron_update": None}},
             f"costs.mac must be null or an object with {FIELDS}",
         ),
         (
@@ -245,4 +293,58 @@ def test_missing_field(profile, write):
     del profile["times"]
     message = f"'times' is missing; needed {ALL_FIELDS}static, times"
     with pytest.raises(TargetError, match=f"{re.escape(message)}$"):
+        load_target(write(profile))
+
+
+def test_a_profile_takes_numbers_from_another(profile, write):
+    profile |= {"chip": "loihi1", "limits": "loihi1"}
+    profile["costs"]["neuron_update"] = {"from": "cpu-i7-4960x", "divided_by": 2}
+    profile["costs"]["mac_batch1"] = {
+        "from": "jetson-tx1",
+        "evidence": "inherited",
+        "source": "napier: as that of the Jetson",
+    }
+    target = load_target(write(profile))
+    assert target.chip == "loihi1"
+    assert target.limits == load_target("loihi1").limits
+    assert target.cost("neuron_update") == 4.3e-9
+    mac = target.costs["mac_batch1"]
+    assert (mac.value, mac.evidence) == (32, "inherited, derived")
+    assert mac.source.startswith("napier: as that of the Jetson; blouw2019: measured")
+    assert {"napier", "keras-spiking", "blouw2019"} <= set(target.sources)
+
+
+@pytest.mark.parametrize(
+    "entry, words",
+    [
+        ({"from": "pascal"}, "is from 'pascal'; needed a profile of the package"),
+        ({"from": ["a"]}, "is from ['a']; needed a profile of the package"),
+        ({"from": "loihi1"}, "is from 'loihi1', which has none"),
+        ({"from": "jetson-tx1"}, "is from 'jetson-tx1', which has none"),
+        (
+            {"from": "cortex-a", "divided_by": 0},
+            "has divided_by 0; needed a number above 0",
+        ),
+        (
+            {"from": "cortex-a", "divided_by": "2"},
+            "has divided_by '2'; needed a number above 0",
+        ),
+        (
+            {"from": "cortex-a", "times": 2},
+            "has an unknown field 'times'; needed divided_by, evidence, from, source",
+        ),
+    ],
+)
+def test_spoilt_reference(profile, write, entry, words):
+    profile["costs"]["mac"] = entry
+    message = f"profile 'abacus.json': costs.mac {words}"
+    with pytest.raises(TargetError, match=f"^{re.escape(message)}$"):
+        load_target(write(profile))
+
+
+def test_spoilt_reference_to_a_section(profile, write):
+    profile["limits"] = "pascal"
+    words = "limits is from 'pascal'; needed a profile of the package"
+    message = f"profile 'abacus.json': {words}"
+    with pytest.raises(TargetError, match=f"^{re.escape(message)}$"):
         load_target(write(profile))

@@ -45,7 +45,7 @@ def test_access_is_in_si():
     assert target.cost("synaptic_op") == 2.36e-11
     assert target.cost("host_injection_power") == 0.0175
     assert target.time("host_injection") == 9e-6
-    assert target.static_power() == 0.1
+    assert target.static_power() == 0.0297
     assert target.limit("synapse_memory_per_core") == 16384 * 64
     assert target.format("weight_bits") == (1, 2, 3, 4, 5, 6, 8)
 
@@ -63,7 +63,7 @@ def test_unpublished_price_is_none():
 def test_unmentioned_price_is_an_error():
     message = (
         r"^target 'cortex-a' has no 'synaptic_op' in its costs; it has mac, "
-        r"neuron_update\. Add it to the profile, as null if unpublished$"
+        r"mac_batch1, neuron_update\. Add it to the profile, as null if unpublished$"
     )
     with pytest.raises(TargetError, match=message):
         load_target("cortex-a").cost("synaptic_op")
