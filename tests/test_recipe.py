@@ -237,7 +237,8 @@ def test_a_chip_with_unpublished_limits_is_refused():
     recipe = dataclasses.replace(load_recipe("digits"), deployment=deployment)
     message = (
         "target 'loihi2' is a chip whose limits.input_axons_per_core is null, as "
-        "nobody published it; needed loihi1, loihi1-fitted, and name it in compare instead"
+        "nobody published it; needed loihi1, loihi1-fitted, and name it in compare "
+        "instead"
     )
     with pytest.raises(TargetError) as caught:
         load_targets(recipe)

@@ -187,10 +187,11 @@ def injection_steps(placement, run):
     lines = {}
     for route in placement.routes:
         if route.source is None:
-            known = lines.setdefault(route.population, set())
-            known.update(np.asarray(route.neurons).tolist())
-    for name, neurons in lines.items():
-        spikes = run.events(name, sorted(neurons))
+            n_neurons = run.spikes[route.population].shape[-1]
+            sent = lines.setdefault(route.population, np.zeros(n_neurons, dtype=bool))
+            sent[route.neurons] = True
+    for name, sent in lines.items():
+        spikes = run.events(name, sent)
         if run.exact:
             silent &= (spikes == 0).all(axis=-1)
         else:

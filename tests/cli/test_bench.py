@@ -51,5 +51,5 @@ def test_bench_of_a_wheel_says_where_benchmarks_are(run, checkout, refused):
 
 
 def test_the_benchmarks_of_this_checkout_are_found():
-    for name in ("emulate", "train_step"):
+    for name in ("emulate", "estimate", "train_step"):
         assert bench.find_benchmark(name).is_file()

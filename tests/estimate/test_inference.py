@@ -7,12 +7,14 @@ import pytest
 
 from nengo_hybrid.estimate import (
     DenseCounts,
+    Rates,
     compare_dense,
     compare_model,
     count_ops,
     estimate,
 )
 from nengo_hybrid.exceptions import EstimateError
+from nengo_hybrid.placement import Placement
 from nengo_hybrid.targets import load_target
 
 NJ = 1e-9
@@ -180,3 +182,19 @@ def test_truenorth_pays_for_a_whole_chip(tiny_placement, tiny_trace, loihi1):
     assert row.basis == "spikes, whole chips"
     faster = compare_model(counts, truenorth, step_s=1e-4)
     assert faster.energy_j == pytest.approx(35 * 2.297e-12 + 3e-4 * 64.4e-3)
+
+
+def test_kerasspiking_example_matches_a_hand_count(make):
+    # A Dense layer of 10 inputs and 5 neurons, inputs at 7 Hz, 10 steps of 1 ms: 50
+    # connections * 7 / s * 10 ms = 3.5 operations, and 5 * 10 updates.
+    placement = Placement(
+        "loihi1",
+        (make.block("dense", "dense", range(5), 0),),
+        (make.route("input", range(10), None, 0, [1] * 10, [5] * 10),),
+    )
+    rates = Rates(10, {"input": 7 * 1e-3, "dense": 0.0})
+    counts = count_ops(placement, rates, load_target("loihi1"))
+    row = compare_model(counts, load_target("kerasspiking-loihi"))
+    assert row.energy_j == pytest.approx((3.5 * 27.1 + 50 * 81) * 1e-12, rel=1e-9)
+    # what ModelEnergy.total_energy("loihi", timesteps_per_inference=10) gives
+    assert row.energy_j == pytest.approx(4.14485e-9, rel=1e-9)

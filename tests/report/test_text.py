@@ -124,7 +124,7 @@ def test_text_compares_with_this_run_first(full):
     text = rendered(full)
     row = ["loihi1", "22.6 uJ", "21 to 33 uJ", "spikes, all terms", "this run"]
     assert cells(text, "loihi1") == [row]
-    assert cells(text, "loihi2") == [["loihi2", "withheld", "-", "none published"]]
+    assert cells(text, "loihi2") == [["loihi2", "withheld", "-", "-", "none published"]]
     assert text.index("loihi1  ") < text.index("cpu_i7_4960x")
 
 
