@@ -10,7 +10,7 @@ import numpy as np
 
 from nengo_hybrid import datasets, emulate, hardware, report
 from nengo_hybrid.bundle import Bundle, save_bundle
-from nengo_hybrid.estimate import count_dense, estimate
+from nengo_hybrid.estimate import count_dense, estimate, neurobench_metrics
 from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import DataError, EmulateError
 from nengo_hybrid.graph_run import run_graph
@@ -27,6 +27,8 @@ PACKAGES = ("nengo", "nengo-dl", "nengo-loihi", "numpy", "tensorflow", "tf-keras
 BACKENDS = {"emulator": emulate.run, "nengo-loihi": hardware.run}
 STAMP = "emulated, not measured"
 RASTER_POPULATIONS = 4
+# Test samples that NeuroBench's metrics are of: all activity is held in memory.
+NEUROBENCH_SAMPLES = 100
 # Training samples that tell how many one-bit neurons take the place of one.
 N_SIZED = 12_000
 
@@ -262,6 +264,7 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
         "host": _host(deployed.quantized),
         "history": _history(trained),
         **priced.to_json(),
+        "neurobench": _neurobench(deployed.graph, data.test.x, seed),
     }
 
 
@@ -330,6 +333,13 @@ def _raster(trace, sample=0):
             "n_neurons": population.spikes.shape[2],
         }
     return found
+
+
+def _neurobench(graph, x, seed):
+    """Return NeuroBench's metrics of the network in floats, host's part and all."""
+    x, names = x[:NEUROBENCH_SAMPLES], [p.name for p in graph.populations]
+    activity = run_graph(graph, x, seed=seed, record=names)
+    return {"n_samples": len(x), **neurobench_metrics(graph, activity).to_json()}
 
 
 def _resources(placement):

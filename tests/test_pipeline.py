@@ -8,6 +8,7 @@ import pytest
 
 from nengo_hybrid import datasets, pipeline
 from nengo_hybrid.datasets import Dataset, Split
+from nengo_hybrid.estimate import count_detail, count_ops
 from nengo_hybrid.exceptions import DataError, TargetError, TrainError
 from nengo_hybrid.metrics import activity_bits
 from nengo_hybrid.recipe import Recipe
@@ -141,6 +142,28 @@ def test_activity_is_that_of_the_network_in_floats(ran):
         assert ran["report"]["activity"][name] == pytest.approx(bits)
     assert set(wanted) == set(ran["report"]["activity"])
     assert set(wanted) == {"lmu.readout", "lmu.hidden", "output"}
+
+
+def test_neurobench_is_that_of_the_network_in_floats(ran):
+    graph, test = ran["deployed"].graph, few_digits(0).test
+    found = ran["report"]["neurobench"]
+    assert found["n_samples"] == N_TEST
+    n_weights = sum(p.weights.size for p in graph.projections)
+    assert found["SynapticOperations"]["Dense"] == N_STEPS * n_weights
+    counts = pipeline.run_graph(graph, test.x, seed=0)
+    values = np.concatenate([array.ravel() for array in counts.values()])
+    assert found["ActivationSparsity"] == pytest.approx(np.mean(values == 0))
+
+
+def test_counts_of_an_emulated_run_are_exact_core_by_core(ran):
+    deployed, trace = ran["deployed"], ran["trace"]
+    detail = count_detail(deployed.placement, trace, deployed.target)
+    counts = count_ops(deployed.placement, trace, deployed.target)
+    assert len(detail.cores) == 2
+    for name in ("synaptic_ops", "neuron_updates_active", "neuron_updates_inactive"):
+        parts = [getattr(core, name) for core in detail.cores.values()]
+        assert {type(part) for part in parts} == {int}
+        assert sum(parts) == getattr(counts, name)
 
 
 def test_resources_are_those_of_the_placement(ran):
