@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nengo_hybrid.estimate import DenseCounts, OpCounts, count_dense, count_ops
 from nengo_hybrid.exceptions import EstimateError
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.placement import Placement
 
 seeds = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -82,6 +83,18 @@ def test_a_spike_with_a_payload_is_one_spike(tiny_placement, tiny_trace, loihi1,
     plain = dataclasses.replace(counts, payload_ones=None, synaptic_ones=None)
     assert plain == count_ops(tiny_placement, tiny_trace, loihi1)
     assert counts.to_json()["synaptic_ones"] == counts.synaptic_ones
+
+
+@seeds
+@given(values=st.lists(st.integers(-(2**31) + 1, 2**31 - 1), min_size=1, max_size=9))
+def test_payload_ones_are_those_of_python(values, make, loihi1):
+    placement = Placement(
+        "loihi1", (make.block("out", "out", range(len(values)), 0),), ()
+    )
+    trace = make.trace({"out": make.population(True, [[values]])})
+    counts = count_ops(placement, trace, with_payload(loihi1))
+    assert counts.payload_ones == sum(abs(value).bit_count() for value in values)
+    assert counts.spikes == sum(value != 0 for value in values)
 
 
 def with_payload(target):

@@ -1,6 +1,7 @@
 """The bill: by hand, and never too small."""
 
 import dataclasses
+import functools
 
 import pytest
 
@@ -15,6 +16,9 @@ from nengo_hybrid.estimate import (
 from nengo_hybrid.estimate.energy import price_term
 from nengo_hybrid.exceptions import EstimateError
 from nengo_hybrid.targets import load_target
+
+# Joules and seconds here are smaller than pytest's absolute tolerance.
+approx = functools.partial(pytest.approx, rel=1e-9, abs=0)
 
 PJ, NJ = 1e-12, 1e-9
 STATIC = ("static_chip", "static_powered")
@@ -46,18 +50,18 @@ def test_terms_match_hand_counts(report, loihi1, tiny_placement, tiny_trace):
     # 2 of the 3 steps inject, which takes 9 us, of which the mean has 6
     injecting_s = step_s + 3e-6
     assert energies == {
-        "synapses": pytest.approx(35 * 23.6 * PJ),
-        "neurons_active": pytest.approx(6 * 81 * PJ),
-        "neurons_inactive": pytest.approx(6 * 52 * PJ),
-        "spikes": pytest.approx(6 * 1.7 * PJ),
-        "hops_east_west": pytest.approx(8 * 3.0 * PJ),
-        "hops_north_south": pytest.approx(4 * 4.0 * PJ),
+        "synapses": approx(35 * 23.6 * PJ),
+        "neurons_active": approx(6 * 81 * PJ),
+        "neurons_inactive": approx(6 * 52 * PJ),
+        "spikes": approx(6 * 1.7 * PJ),
+        "hops_east_west": approx(8 * 3.0 * PJ),
+        "hops_north_south": approx(4 * 4.0 * PJ),
         "chip_crossings": 0,
-        "host_injection": pytest.approx(2 * 0.0175 * injecting_s),
-        "host_macs": pytest.approx(21 * 8.6 * NJ),
-        "host_updates": pytest.approx(6 * 8.6 * NJ),
-        "static_chip": pytest.approx(3 * step_s * 29.7e-3),
-        "static_powered": pytest.approx(3 * step_s * 93.5e-3),
+        "host_injection": approx(2 * 0.0175 * injecting_s),
+        "host_macs": approx(21 * 8.6 * NJ),
+        "host_updates": approx(6 * 8.6 * NJ),
+        "static_chip": approx(3 * step_s * 29.7e-3),
+        "static_powered": approx(3 * step_s * 93.5e-3),
     }
 
 
@@ -66,13 +70,13 @@ def test_bands_match_hand_counts(report, loihi1, tiny_placement, tiny_trace):
     terms = {term.name: term for term in report(loihi1).terms}
     synapses, injection = terms["synapses"], terms["host_injection"]
     assert synapses.price_j == 2.36e-11
-    assert synapses.low_j == pytest.approx(35 * 23.6 * PJ)
-    assert synapses.high_j == pytest.approx(35 * 35.5 * PJ)
+    assert synapses.low_j == approx(35 * 23.6 * PJ)
+    assert synapses.high_j == approx(35 * 35.5 * PJ)
     assert synapses.evidence == "simulated, quoted"
     assert "davies2018" in synapses.source
     # 10 mW for the 9 us of an injection, 25 mW for the whole step
-    assert injection.low_j == pytest.approx(2 * 90 * NJ)
-    assert injection.high_j == pytest.approx(2 * 0.025 * (latency.step_high_s + 3e-6))
+    assert injection.low_j == approx(2 * 90 * NJ)
+    assert injection.high_j == approx(2 * 0.025 * (latency.step_high_s + 3e-6))
     assert injection.evidence == "derived"
 
 
@@ -82,22 +86,22 @@ def test_static_power_is_paid_for_the_time(report, loihi1, tiny_placement, tiny_
     assert (idle.name, idle.kind) == ("static_chip", "static")
     assert (powered.name, powered.kind) == ("static_powered", "static")
     assert idle.count == powered.count == latency.inference_s
-    assert idle.energy_j == pytest.approx(0.0297 * latency.inference_s)
-    assert powered.energy_j == pytest.approx(0.0935 * latency.inference_s)
-    assert powered.low_j == pytest.approx(0.0703 * latency.inference_low_s)
-    assert powered.high_j == pytest.approx(0.0935 * latency.inference_high_s)
+    assert idle.energy_j == approx(0.0297 * latency.inference_s)
+    assert powered.energy_j == approx(0.0935 * latency.inference_s)
+    assert powered.low_j == approx(0.0703 * latency.inference_low_s)
+    assert powered.high_j == approx(0.0935 * latency.inference_high_s)
 
 
 def test_totals_are_the_sums_of_their_terms(report, loihi1):
     bill = report(loihi1)
     assert bill.unpriced == ()
     assert bill.static_j == bill.terms[-2].energy_j + bill.terms[-1].energy_j
-    assert bill.total_j == pytest.approx(bill.dynamic_j + bill.static_j)
-    assert bill.low_j == pytest.approx(sum(term.low_j for term in bill.terms))
-    assert bill.high_j == pytest.approx(sum(term.high_j for term in bill.terms))
+    assert bill.total_j == approx(bill.dynamic_j + bill.static_j)
+    assert bill.low_j == approx(sum(term.low_j for term in bill.terms))
+    assert bill.high_j == approx(sum(term.high_j for term in bill.terms))
     assert bill.low_j < bill.total_j < bill.high_j
     # 21 MACs and 6 updates, apart from the chip though part of the total
-    assert bill.host_j == pytest.approx(27 * 8.6 * NJ)
+    assert bill.host_j == approx(27 * 8.6 * NJ)
 
 
 def test_no_total_while_a_counted_term_has_no_price(report, loihi1):
@@ -126,9 +130,9 @@ def test_static_power_of_two_chips_is_double(report, loihi1, tiny_placement):
     blocks[2] = dataclasses.replace(blocks[2], chip=1)
     moved = dataclasses.replace(tiny_placement, blocks=tuple(blocks))
     bill = report(loihi1, moved)
-    assert bill.static_j == pytest.approx(0.1232 * bill.terms[-1].count)
+    assert bill.static_j == approx(0.1232 * bill.terms[-1].count)
     # fewer tiles on the fullest chip: the barrier is a little sooner
-    assert bill.static_j == pytest.approx(2 * report(loihi1).static_j, rel=0.01)
+    assert bill.static_j == approx(2 * report(loihi1).static_j, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +165,7 @@ def test_price_of_a_message_goes_before_the_derived_one(report, loihi1):
     costs = {**loihi1.costs, "host_message": price}
     bill = report(dataclasses.replace(loihi1, costs=costs))
     energies = {term.name: term.energy_j for term in bill.terms}
-    assert energies["host_injection"] == pytest.approx(3 * 2 * NJ)
+    assert energies["host_injection"] == approx(3 * 2 * NJ)
 
 
 def test_an_update_is_active_or_inactive_and_never_both(
@@ -176,7 +180,7 @@ def test_an_update_is_active_or_inactive_and_never_both(
         estimate_energy(c, loihi1, n_chips=1, latency=latency) for c in (counts, busier)
     )
     # 6 updates become active: each costs 81 in place of 52 pJ
-    assert after.total_j - before.total_j == pytest.approx(6 * 29 * PJ)
+    assert after.total_j - before.total_j == approx(6 * 29 * PJ)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +198,7 @@ def test_nearest_neighbour_search_is_within_a_fifth(
         price_term("synapses", synaptic_ops, loihi1.sourced("costs", "synaptic_op")),
         price_term("neurons", 4_608_000, loihi1.sourced("costs", cost)),
     )
-    assert EnergyReport(terms).total_j / 1.33e-3 == pytest.approx(too_high, abs=0.005)
+    assert EnergyReport(terms).total_j / 1.33e-3 == approx(too_high, abs=0.005)
 
 
 def test_json_is_plain(report, loihi1):
@@ -230,9 +234,7 @@ def test_json_is_plain(report, loihi1):
 def test_host_is_priced_by_its_own_profile(report, loihi1):
     cortex = dataclasses.replace(loihi1, host="cortex-a")
     energies = {term.name: term.energy_j for term in report(cortex).terms}
-    assert energies["host_macs"] == pytest.approx(
-        21 * load_target("cortex-a").cost("mac")
-    )
+    assert energies["host_macs"] == approx(21 * load_target("cortex-a").cost("mac"))
 
 
 def test_counts_are_per_inference(loihi1, tiny_placement, tiny_trace):
@@ -265,7 +267,7 @@ def test_each_accounting_sums_its_own_terms(report, loihi1):
     }
     chip = bill.under("chip")
     assert {term.name for term in chip.terms} == on_chip
-    assert chip.total_j == pytest.approx(sum(energies[name] for name in on_chip))
+    assert chip.total_j == approx(sum(energies[name] for name in on_chip))
     assert bill.under("board").terms == bill.terms
     assert set(energies) <= set(ACCOUNTINGS["board"])
 
@@ -285,14 +287,14 @@ def test_unknown_accounting(report, loihi1):
 def test_power_is_energy_by_time(report, loihi1):
     bill = report(loihi1)
     value, low, high = bill.seconds
-    assert bill.power_w() == pytest.approx(bill.total_j / value)
+    assert bill.power_w() == approx(bill.total_j / value)
     chip = bill.under("chip")
     dynamic = [t for t in chip.terms if t.kind == "dynamic"]
     # an idle chip draws 29.7 mW however long an inference takes
     expected = sum(t.low_j for t in dynamic) / high + 0.0297
-    assert chip.power_w("low_j") == pytest.approx(expected)
+    assert chip.power_w("low_j") == approx(expected)
     expected = sum(t.high_j for t in dynamic) / low + 0.0297
-    assert chip.power_w("high_j") == pytest.approx(expected)
+    assert chip.power_w("high_j") == approx(expected)
 
 
 def test_fitted_prices_pay_for_each_spike(tiny_placement, tiny_trace):
@@ -302,10 +304,10 @@ def test_fitted_prices_pay_for_each_spike(tiny_placement, tiny_trace):
     bill = estimate_energy(counts, fitted, n_chips=1, latency=latency)
     energies = {term.name: term.energy_j for term in bill.terms}
     # 5 spikes of the chip's neurons, and 6 messages that leave an axon
-    assert energies["spike_generation"] == pytest.approx(5 * 69.3 * PJ)
-    assert energies["spikes"] == pytest.approx(6 * 111 * PJ)
-    assert energies["synapses"] == pytest.approx(35 * 35.5 * PJ)
-    assert energies["neurons_active"] == pytest.approx(6 * (51.2 + 21.6) * PJ)
+    assert energies["spike_generation"] == approx(5 * 69.3 * PJ)
+    assert energies["spikes"] == approx(6 * 111 * PJ)
+    assert energies["synapses"] == approx(35 * 35.5 * PJ)
+    assert energies["neurons_active"] == approx(6 * (51.2 + 21.6) * PJ)
 
 
 def test_in_real_time_the_host_waits(loihi1, tiny_placement, tiny_trace):
@@ -314,6 +316,6 @@ def test_in_real_time_the_host_waits(loihi1, tiny_placement, tiny_trace):
     bill = estimate_energy(counts, loihi1, n_chips=1, latency=latency)
     terms = {term.name: term for term in bill.terms}
     injection, powered = terms["host_injection"], terms["static_powered"]
-    assert injection.energy_j == pytest.approx(2 * 0.0175 * 1e-3)
-    assert injection.low_j == pytest.approx(2 * 0.010 * 9e-6)
-    assert powered.low_j == pytest.approx(0.0703 * 3e-3)
+    assert injection.energy_j == approx(2 * 0.0175 * 1e-3)
+    assert injection.low_j == approx(2 * 0.010 * 9e-6)
+    assert powered.low_j == approx(0.0703 * 3e-3)

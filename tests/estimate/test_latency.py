@@ -1,6 +1,7 @@
 """How long a step takes: by hand, by a loop, and what decides."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from nengo_hybrid.estimate import estimate_latency
 from nengo_hybrid.exceptions import EstimateError
 from nengo_hybrid.placement import Placement
 from nengo_hybrid.targets import load_target
+
+# Joules and seconds here are smaller than pytest's absolute tolerance.
+approx = functools.partial(pytest.approx, rel=1e-9, abs=0)
 
 NS, US = 1e-9, 1e-6
 
@@ -29,12 +33,12 @@ def test_step_matches_hand_counts(tiny_placement, tiny_trace, loihi1):
     compute = sum(slowest) / 3
     # 3 tiles of 32: two of the 31 ways from one tile to all
     barrier = 113 + 2 / 31 * (465 - 113)
-    assert latency.compute_s == pytest.approx(compute * NS)
-    assert latency.barrier_s == pytest.approx(barrier * NS)
-    assert latency.host_injection_s == pytest.approx(2 / 3 * 9 * US)
-    assert latency.step_s == pytest.approx((compute + barrier + 6000) * NS)
-    assert latency.inference_s == pytest.approx(3 * latency.step_s)
-    assert latency.worst_step_s == pytest.approx((slowest[1] + barrier + 9000) * NS)
+    assert latency.compute_s == approx(compute * NS)
+    assert latency.barrier_s == approx(barrier * NS)
+    assert latency.host_injection_s == approx(2 / 3 * 9 * US)
+    assert latency.step_s == approx((compute + barrier + 6000) * NS)
+    assert latency.inference_s == approx(3 * latency.step_s)
+    assert latency.worst_step_s == approx((slowest[1] + barrier + 9000) * NS)
     assert latency.bound_by == "host_injection"
     assert latency.slowest_core == (0, 0)
     assert latency.excludes == ("host_computation",)
@@ -46,10 +50,10 @@ def test_band_matches_hand_counts(tiny_placement, tiny_trace, loihi1):
     high = (10 * 4.7 + 2 * 8.4) + (13 * 4.7 + 4 / 3 * 9.7 + 2 / 3 * 8.4)
     high += 6 * 4.7 + 9.7
     barriers = (113 + 2 / 31 * (465 - 113), 600 + 2 / 31 * (1800 - 600))
-    assert latency.step_low_s == pytest.approx((low / 3 + barriers[0] + 6000) * NS)
-    assert latency.step_high_s == pytest.approx((high / 3 + barriers[1] + 6000) * NS)
-    assert latency.inference_low_s == pytest.approx(3 * latency.step_low_s)
-    assert latency.inference_high_s == pytest.approx(3 * latency.step_high_s)
+    assert latency.step_low_s == approx((low / 3 + barriers[0] + 6000) * NS)
+    assert latency.step_high_s == approx((high / 3 + barriers[1] + 6000) * NS)
+    assert latency.inference_low_s == approx(3 * latency.step_low_s)
+    assert latency.inference_high_s == approx(3 * latency.step_high_s)
 
 
 def silent(trace):
@@ -85,8 +89,8 @@ def test_barrier_spans_the_tiles_in_use(make, loihi1, cores, barrier_ns):
     trace = make.trace({"out": make.population(True, spikes)})
     placement = Placement("loihi1", tuple(blocks), ())
     latency = estimate_latency(placement, trace, loihi1)
-    assert latency.barrier_s == pytest.approx(barrier_ns * NS)
-    assert latency.step_s == pytest.approx(barrier_ns * NS)
+    assert latency.barrier_s == approx(barrier_ns * NS)
+    assert latency.step_s == approx(barrier_ns * NS)
 
 
 @pytest.mark.parametrize(
@@ -148,10 +152,10 @@ def test_compute_matches_a_loop_over_every_core(seed, random_run, loihi1):
     placement, trace = random_run(seed)
     latency = estimate_latency(placement, trace, loihi1)
     mean, worst = compute_one_by_one(placement, trace)
-    assert latency.compute_s == pytest.approx(mean * NS)
+    assert latency.compute_s == approx(mean * NS)
     injects = 9000 if latency.host_injection_s > 0 else 0
     expected = worst * NS + latency.barrier_s + injects * NS
-    assert latency.worst_step_s == pytest.approx(expected)
+    assert latency.worst_step_s == approx(expected)
     assert latency.step_low_s <= latency.step_s <= latency.step_high_s
 
 
@@ -169,7 +173,7 @@ def test_a_given_step_is_taken_and_held_against_what_is_needed(
     free = estimate_latency(tiny_placement, tiny_trace, loihi1)
     slow = estimate_latency(tiny_placement, tiny_trace, loihi1, step_s=1e-3)
     assert (slow.step_low_s, slow.step_s, slow.step_high_s) == (1e-3,) * 3
-    assert slow.inference_s == pytest.approx(3e-3)
+    assert slow.inference_s == approx(3e-3)
     assert (slow.bound_by, slow.keeps_up) == ("given", True)
     assert (slow.compute_s, slow.worst_step_s) == (free.compute_s, free.worst_step_s)
     hasty = estimate_latency(tiny_placement, tiny_trace, loihi1, step_s=8e-6)
@@ -189,8 +193,8 @@ def test_no_step_is_shorter_than_the_shortest(make):
     trace = make.trace({"out": make.population(True, [[[0]]])}, target="loihi2")
     latency = estimate_latency(placement, trace, loihi2)
     # the barrier of one tile takes 113 ns, and nothing else is done
-    assert latency.barrier_s == pytest.approx(113 * NS)
-    assert latency.step_s == pytest.approx(200 * NS)
+    assert latency.barrier_s == approx(113 * NS)
+    assert latency.step_s == approx(200 * NS)
     assert latency.bound_by == "shortest_step"
 
 
@@ -204,4 +208,4 @@ def test_fitted_times_are_for_spikes_and_messages_too(make):
         Placement("loihi1", blocks, routes), make.trace(spikes), fitted
     )
     # core 0: an active and an inactive update, 2 spikes, 3 messages; core 4 less
-    assert latency.compute_s == pytest.approx((9.7 + 6.0 + 2 * 30 + 3 * 5.1) * NS)
+    assert latency.compute_s == approx((9.7 + 6.0 + 2 * 30 + 3 * 5.1) * NS)

@@ -1,6 +1,7 @@
 """Rates in the place of a run: the same counts, as expected values."""
 
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -17,6 +18,9 @@ from nengo_hybrid.estimate import (
     estimate_latency,
 )
 from nengo_hybrid.exceptions import EstimateError, ShapeError
+
+# Joules and seconds here are smaller than pytest's absolute tolerance.
+approx = functools.partial(pytest.approx, rel=1e-9, abs=0)
 
 seeds = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -64,11 +68,11 @@ def test_latency_matches_hand_counts(tiny_placement, loihi1):
     rates = Rates(4, {"in": 0.5, "hidden": 0.25, "out": 1.0})
     latency = estimate_latency(tiny_placement, rates, loihi1)
     # core 0: 6.5 operations and 2 active updates
-    assert latency.compute_s == pytest.approx((6.5 * 3.5 + 2 * 8.4) * 1e-9)
-    assert latency.host_injection_s == pytest.approx(0.75 * 9e-6)
+    assert latency.compute_s == approx((6.5 * 3.5 + 2 * 8.4) * 1e-9)
+    assert latency.host_injection_s == approx(0.75 * 9e-6)
     assert latency.slowest_core == (0, 0)
     worst = latency.compute_s + latency.barrier_s + 9e-6
-    assert latency.worst_step_s == pytest.approx(worst)
+    assert latency.worst_step_s == approx(worst)
 
 
 @seeds
@@ -95,7 +99,7 @@ def test_rates_of_a_run_give_its_counts(seed, random_run, loihi1):
         if field.name not in ("host_injection_steps", "n_samples", "n_steps"):
             value = getattr(counted, field.name)
             per_inference = value if value is None else value / trace.n_samples
-            assert getattr(expected, field.name) == pytest.approx(per_inference)
+            assert getattr(expected, field.name) == approx(per_inference)
 
 
 def test_detail_sums_to_the_counts(tiny_placement, loihi1):
@@ -105,7 +109,7 @@ def test_detail_sums_to_the_counts(tiny_placement, loihi1):
     assert detail.steps["synaptic_ops"].tolist() == [counts.synaptic_ops / 4] * 4
     for parts in (detail.populations, detail.cores):
         ops = sum(part.synaptic_ops for part in parts.values())
-        assert ops == pytest.approx(counts.synaptic_ops)
+        assert ops == approx(counts.synaptic_ops)
 
 
 def test_an_estimate_of_rates_has_a_total(tiny_placement, loihi1):
