@@ -99,71 +99,65 @@ def check_synapses(placement, n_synapses):
 
 def scaled_keyword_spotter(case):
     """Find the rate at which a branch costs what it did; compare the powers."""
-    sizes, n_steps = case["network"], case["network"]["n_steps"]
+    sizes = case["network"]
     parts = {"n_layers": sizes["n_layers"], "n_per_layer": sizes["n_per_layer"]}
     built = {n: branches(n, **parts) for n in case["branches"]}
     check_synapses(built[1][0], case["synapses_per_branch"])
-    most = max(built)
     speeds = dict(zip(case["branches"], case["inferences_per_s"], strict=True))
-    measured = dict(zip(case["branches"], case["dynamic_power_mw"], strict=True))
 
     def bill(target, n, rate):
         placement, names = built[n]
-        rates = same_rate(names, rate, n_steps)
-        step_s = 1 / (speeds[n] * n_steps)
+        rates = same_rate(names, rate, sizes["n_steps"])
+        step_s = 1 / (speeds[n] * sizes["n_steps"])
         return estimate(placement, rates, target, step_s=step_s).energy
 
-    def slope(target, rate):
+    found = []
+    for name in PROFILES:
+        rate, *band = (
+            100 * r for r in _rate_of_a_branch(case, bill, load_target(name))
+        )
+        words = f"firing rate that gives {case['energy_per_branch_uj']} uJ a branch"
+        needs = (2, 20) if name == PROFILES[0] else None
+        found.append(
+            row(f"{words}, {name}", "%", rate, None, band=tuple(band), needs=needs)
+        )
+    solved = found[0]["predicted"] / 100
+    return found + _powers_of_branches(case, bill, solved)
+
+
+def _rate_of_a_branch(case, bill, target):
+    """Return the firing rate at which a branch costs what it did, low and high."""
+    most = max(case["branches"])
+
+    def slope(rate):
         """Return the energy of a branch in uJ: the value, low and high."""
         ends = [part_of(bill(target, n, rate), ON_CHIP, 1e6) for n in (1, most)]
         values = np.array([[value, *band] for value, band in ends])
         return (values[1] - values[0]) / (most - 1)
 
-    found = []
-    for name in PROFILES:
-        target = load_target(name)
-        silent, all_spike = slope(target, 0.0), slope(target, 1.0)
-        wanted = case["energy_per_branch_uj"]
-        # Everything on the chip is linear in the rate.
-        rate, rate_low, rate_high = (wanted - silent) / (all_spike - silent)
-        band = 100 * rate_high, 100 * rate_low
-        words = f"firing rate that gives {wanted} uJ a branch"
-        needs = (2, 20) if name == "loihi1" else None
-        found.append(
-            row(f"{words}, {name}", "%", 100 * rate, None, band=band, needs=needs)
-        )
-        if name == "loihi1":
-            solved = rate
-    powers = []
-    for n in case["branches"]:
-        energy = bill(load_target("loihi1"), n, solved)
-        idle_w = next(t.price_j for t in energy.terms if t.name == "static_chip")
-        bounds = [1e3 * (energy.power_w(bound) - idle_w) for bound in BOUNDS]
-        powers.append(bounds[0])
+    # Everything on the chip is linear in the rate; a high price asks for a low one.
+    silent, all_spike = slope(0.0), slope(1.0)
+    rates = (case["energy_per_branch_uj"] - silent) / (all_spike - silent)
+    return rates[0], rates[2], rates[1]
+
+
+def _powers_of_branches(case, bill, rate):
+    """Compare the power beyond an idle chip, and how it grows with the branches."""
+    target, most = load_target(PROFILES[0]), max(case["branches"])
+    idle_w, powers, found = target.static_power("chip"), [], []
+    for n, measured in zip(case["branches"], case["dynamic_power_mw"], strict=True):
+        energy = bill(target, n, rate)
+        value, *band = (1e3 * (energy.power_w(bound) - idle_w) for bound in BOUNDS)
+        powers.append(value)
         if n in (0, most):
-            found.append(
-                row(
-                    f"power beyond an idle chip, {n} branches",
-                    "mW",
-                    bounds[0],
-                    measured[n],
-                    band=tuple(bounds[1:]),
-                    note="" if n == 0 else "at that rate",
-                )
-            )
-    several = [n for n in case["branches"] if n]
-    fitted = np.polyfit(several, powers[1:], 1)[0]
-    given = "at that rate, which the energy gave"
-    found.append(
-        row(
-            "power of a branch",
-            "mW",
-            float(fitted),
-            case["power_per_branch_mw"],
-            note=given,
-        )
-    )
-    return found
+            words = f"power beyond an idle chip, {n} branches"
+            note = "at that rate" if n else ""
+            found.append(row(words, "mW", value, measured, band=tuple(band), note=note))
+    some = [i for i, n in enumerate(case["branches"]) if n]
+    counts = [case["branches"][i] for i in some]
+    slope = float(np.polyfit(counts, [powers[i] for i in some], 1)[0])
+    note, measured = "at that rate", case["power_per_branch_mw"]
+    return [*found, row("power of a branch", "mW", slope, measured, note=note)]
 
 
 def keyword_spotter(case):
@@ -172,39 +166,43 @@ def keyword_spotter(case):
     check_synapses(placement, case["synapses"])
     target, n_steps = load_target("loihi1"), case["network"]["n_steps"]
     inference_s = 1 / case["inferences_per_s"]
-    running_uj = 1e3 * case["running_mw"] * inference_s
-    dynamic_uj = running_uj - 1e3 * case["idle_mw"] * inference_s
-    low_uj, high_uj = case["beyond_power_up_uj"]
     found = []
     for rate in case["rates"]:
         rates = same_rate(names, rate, n_steps)
-        done = estimate(placement, rates, target, step_s=inference_s / n_steps)
+        energy = estimate(placement, rates, target, step_s=inference_s / n_steps).energy
         at = f"at {100 * rate:g} % of steps"
-        value, band = part_of(done.energy, WITH_X86, 1e6)
-        needs, quantity = FACTOR_OF_TWO, f"beyond power-up, {at}"
-        found.append(row(quantity, "uJ", value, low_uj, band=band, needs=needs))
-    found.append(
-        row("beyond power-up, measured again", "uJ", value, high_uj, band=band, note=at)
-    )
-    value, band = part_of(done.energy, (*WITH_X86, "static_powered"), 1e6)
-    needs, quantity = FACTOR_OF_TWO, f"beyond an idle chip, {at}"
-    found.append(row(quantity, "uJ", value, dynamic_uj, band=band, needs=needs))
-    board = done.energy.under("board")
-    band = 1e6 * board.low_j, 1e6 * board.high_j
-    found.append(
-        row(f"all, {at}", "uJ", 1e6 * board.total_j, running_uj, band=band, needs=needs)
-    )
-    value, band = part_of(done.energy, ON_CHIP, 1e6)
-    note = f"{at}; host terms off"
-    found.append(
-        row("the chip's operations alone", "uJ", value, low_uj, band=band, note=note)
-    )
+        value, band = part_of(energy, WITH_X86, 1e6)
+        needs, measured = FACTOR_OF_TWO, case["beyond_power_up_uj"][0]
+        found.append(
+            row(f"beyond power-up, {at}", "uJ", value, measured, band=band, needs=needs)
+        )
+    found += _whole_spotter(case, energy, at, inference_s)
     counts = count_ops(placement, rates, target)
     model = compare_model(counts, load_target("kerasspiking-loihi"))
-    quantity = "KerasSpiking's prices"
-    found.append(row(quantity, "uJ", 1e6 * model.energy_j, low_uj, note=at))
+    words = "KerasSpiking's prices"
+    found.append(row(words, "uJ", 1e6 * model.energy_j, measured, note=at))
     found.append(_free_running(placement, rates, target, 1e3 * inference_s))
     return found + _processors(case)
+
+
+def _whole_spotter(case, energy, at, inference_s):
+    """Compare other parts of the bill at one rate with what was measured of them."""
+    first, again = case["beyond_power_up_uj"]
+    running_uj, idle_uj = (
+        1e3 * case[name] * inference_s for name in ("running_mw", "idle_mw")
+    )
+    powered = (*WITH_X86, "static_powered")
+    parts = (
+        ("beyond power-up, measured again", WITH_X86, again, None),
+        (f"beyond an idle chip, {at}", powered, running_uj - idle_uj, FACTOR_OF_TWO),
+        (f"all, {at}", (*powered, "static_chip"), running_uj, FACTOR_OF_TWO),
+        ("the chip's operations alone", ON_CHIP, first, None),
+    )
+    found = []
+    for words, names, measured, needs in parts:
+        value, band = part_of(energy, names, 1e6)
+        found.append(row(words, "uJ", value, measured, band=band, needs=needs, note=at))
+    return found
 
 
 def _free_running(placement, rates, target, measured_ms):
@@ -256,21 +254,23 @@ def nearest_neighbour(case):
         value, band = part_of(done.energy, ON_CHIP, 1e3)
         words = f"dynamic, {words} operations, {'all' if active else 'none'} active"
         found.append(row(words, "mJ", value, case["dynamic_mj"], band=band))
-    done = query(target, sum(ops) / 2, 0.5)
+    return found + _search_in_time(case, done)
+
+
+def _search_in_time(case, done):
+    """Compare the static power and the time of a step."""
     updates = done.counts.neuron_updates_active + done.counts.neuron_updates_inactive
     if round(updates) != case["neuron_updates"]:
         raise RuntimeError(f"built {updates} updates, described {case}")
     statics = [t for t in done.energy.terms if t.kind == "static"]
-    seconds = done.energy.seconds
     value, *band = (
         sum(getattr(t, bound) for t in statics) / s
-        for bound, s in zip(BOUNDS, seconds, strict=True)
+        for bound, s in zip(BOUNDS, done.energy.seconds, strict=True)
     )
-    found.append(row("static power", "W", value, case["static_w"], band=tuple(band)))
+    power = row("static power", "W", value, case["static_w"], band=tuple(band))
     step = done.latency
     value, *band = (1e6 * s for s in (step.step_s, step.step_low_s, step.step_high_s))
-    found.append(row("a step", "us", value, case["step_us"], band=tuple(band)))
-    return found
+    return [power, row("a step", "us", value, case["step_us"], band=tuple(band))]
 
 
 def truenorth(case):

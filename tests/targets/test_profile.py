@@ -111,10 +111,10 @@ def test_fitted_numbers_are_the_high_ends_of_loihi1():
     assert simulated.costs["synaptic_op"].high == fitted.costs["synaptic_op"].value
     spike = [fitted.cost(name) for name in ("spike_generation", "spike_within_tile")]
     high = simulated.sourced("costs", "spike_within_tile").high
-    assert high == pytest.approx(sum(spike), abs=0)
+    assert high == pytest.approx(sum(spike), rel=1e-9, abs=0)
     for name in ("neuron_update_active", "barrier_all_tiles"):
         high = simulated.sourced("times", name).high
-        assert high == pytest.approx(fitted.time(name), abs=0)
+        assert high == pytest.approx(fitted.time(name), rel=1e-9, abs=0)
 
 
 def test_loihi2_inherits_energies_and_has_times_by_published_ratios():
