@@ -30,8 +30,10 @@ STAGES = {
 # What stages meet in. Neurons and networks are what `build` makes, and the
 # language that train and lower read.
 TYPES = {
+    "accuracy_steps",
     "block_graph",
     "bundle",
+    "chip_numbers",
     "datasets",
     "evaluation",
     "exceptions",
@@ -50,8 +52,9 @@ TYPES = {
     "version",
 }
 # Who knows the order; "" is the package's own __init__. The simulator is the order of
-# one network that runs on host and chip in turns.
-ORDER = {"", "cli", "pipeline", "simulator"}
+# one network that runs on host and chip in turns; step_runs is that of a deployment
+# that is stopped after each step.
+ORDER = {"", "cli", "pipeline", "simulator", "step_runs"}
 
 # Who may import a library; the shims of compat may import what they mend.
 KEEPERS = {

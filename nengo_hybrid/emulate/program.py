@@ -146,7 +146,7 @@ def store_weights(graph):
     runs, weights, indices, n_stored = {}, [], [], 0
     for b, block in enumerate(graph.blocks):
         for s, group in enumerate(block.synapses):
-            runs[b, s], stored, reached = _lay_out(group, n_stored)
+            runs[b, s], stored, reached = lay_out(group, n_stored)
             weights.append(stored)
             indices.append(reached)
             n_stored += len(stored)
@@ -160,7 +160,7 @@ def store_weights(graph):
     return runs, flat.astype(np.int32), reached.astype(np.uint16)
 
 
-def _lay_out(group, n_stored):
+def lay_out(group, n_stored):
     """Say where the rows of a group come to be; return weights and indices too."""
     n_atoms = max((len(row) for row in group.weights), default=1)
     sizes = np.repeat([row.shape[1] for row in group.weights], n_atoms).astype(np.int64)

@@ -1,7 +1,15 @@
 """From a Nengo network to a graph; the only room that reads other people's builders."""
 
 from nengo_hybrid.lower.chip import Timers, build_chip, probe_filter, read_chip
-from nengo_hybrid.lower.loihi import to_loihi
+from nengo_hybrid.lower.loihi import to_loihi, unrounded
 from nengo_hybrid.network_graph import to_graph
 
-__all__ = ["Timers", "build_chip", "probe_filter", "read_chip", "to_graph", "to_loihi"]
+__all__ = [
+    "Timers",
+    "build_chip",
+    "probe_filter",
+    "read_chip",
+    "to_graph",
+    "to_loihi",
+    "unrounded",
+]

@@ -11,12 +11,13 @@ import numbers
 
 import numpy as np
 from nengo.exceptions import BuildError
-from nengo_loihi.block import Axon, LoihiBlock, Synapse
+from nengo_loihi.block import Axon, LoihiBlock, Synapse, SynapseConfig
 from nengo_loihi.builder import Model
 from nengo_loihi.builder.discretize import discretize_model
 from nengo_loihi.builder.split_blocks import split_model
 from nengo_loihi.inputs import SpikeInput as LoihiSpikeInput
 
+from nengo_hybrid.chip_numbers import ChipNumbers, join_numbers
 from nengo_hybrid.exceptions import LowerError
 from nengo_hybrid.graph import QuantizedGraph, SpikingGraph
 from nengo_hybrid.lower.chip import read_blocks, read_inputs
@@ -48,6 +49,34 @@ def to_loihi(graph, *, target="loihi1", chip_steps=4):
     LowerError
         If the output cannot run on the chip, or no integers are right for it.
     """
+    return _lower(graph, target, chip_steps)[0]
+
+
+def unrounded(graph, *, chip_steps=4):
+    """
+    Return the numbers that `to_loihi` rounds to integers, in the integers' units.
+
+    Parameters
+    ----------
+    graph : SpikingGraph
+    chip_steps : int
+        Time steps of the chip for every step of the network.
+
+    Returns
+    -------
+    ChipNumbers
+        Of the same blocks, synapses and rows.
+
+    Raises
+    ------
+    LowerError
+        As `to_loihi`.
+    """
+    return _lower(graph, "", chip_steps)[1]
+
+
+def _lower(graph, target, chip_steps):
+    """Return a graph in integers, and what they were before they were rounded."""
     _check_chip_steps(chip_steps)
     reasons = host_reasons(graph)
     if graph.output in reasons:
@@ -61,6 +90,7 @@ def to_loihi(graph, *, target="loihi1", chip_steps=4):
     loihi_inputs = _connect(model, graph, loihi_blocks)
     wanted = {name: _float_weights(b) for name, b in loihi_blocks.items()}
     block_map = split_model(model)
+    floats = [_copy_floats(block) for block in model.blocks]
     try:
         discretize_model(model)
     except BuildError as error:
@@ -68,7 +98,7 @@ def to_loihi(graph, *, target="loihi1", chip_steps=4):
             f"{error}: the weights onto a population are too small beside its "
             "threshold or its biases; raise its omega or its weights"
         ) from error
-    return QuantizedGraph(
+    quantized = QuantizedGraph(
         target=target,
         host=_host_part(graph, reasons, tuple(loihi_inputs)),
         host_reasons=reasons,
@@ -82,6 +112,8 @@ def to_loihi(graph, *, target="loihi1", chip_steps=4):
             for name, block in loihi_blocks.items()
         },
     )
+    infos = [block.compartment.discretize_info for block in model.blocks]
+    return quantized, join_numbers(map(_scaled, floats, infos))
 
 
 def host_reasons(graph):
@@ -249,6 +281,39 @@ def _owners(block_map, loihi_blocks):
 def _float_weights(block):
     """Copy a block's weights, in thresholds per spike, before they are rounded."""
     return [_rows(synapse).copy() for synapse in block.synapses]
+
+
+def _copy_floats(block):
+    """Copy what is about to be rounded in place: numbers, and rows of weights."""
+    names = "decay_u", "decay_v", "vth", "bias", "vmin", "vmax"
+    compartment, n = block.compartment, block.n_neurons
+    numbers = {
+        name: np.broadcast_to(getattr(compartment, name), n).astype(float)
+        for name in names
+    }
+    rows = [
+        [(w.astype(float), i.copy()) for w, i in zip(s.weights, s.indices, strict=True)]
+        for s in block.synapses
+    ]
+    return numbers, rows
+
+
+def _scaled(floats, info):
+    """Bring the numbers of a block to the units that its integers have."""
+    numbers, rows = floats
+    voltage, shape = info["v_scale"], numbers["vth"].shape
+    weight = info["w_scale"] * SynapseConfig.get_scale(info["w_exp"])
+    weight = np.broadcast_to(np.asarray(weight, dtype=float), shape)
+    return ChipNumbers(
+        weights=(tuple(tuple(w * weight[i] for w, i in group) for group in rows),),
+        input_gain=voltage / weight,
+        keep_u=1 - numbers["decay_u"],
+        keep_v=1 - numbers["decay_v"],
+        vth=numbers["vth"] * voltage,
+        bias=numbers["bias"] * info["b_scale"],
+        vmin=numbers["vmin"] * voltage,
+        vmax=numbers["vmax"] * voltage,
+    )
 
 
 def _rows(synapse):

@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.exceptions import LowerError
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
-from nengo_hybrid.lower import to_loihi
+from nengo_hybrid.lower import to_loihi, unrounded
 from nengo_hybrid.lower.loihi import host_reasons
 
 
@@ -114,6 +114,72 @@ def test_integers_by_hand():
     # Two synapses of 8 bits and a header of 10, in words of 64 bits, for two lines.
     (synapses,) = block.synapses
     assert (synapses.memory_bits, synapses.n_axons) == (128, 2)
+
+
+def test_what_is_rounded_by_hand():
+    # A quarter of a threshold is 255 * 64, so that weights are in units of 65280; the
+    # threshold is larger by what a current keeps: about 1/4096 of it.
+    numbers = unrounded(tiny_graph(), chip_steps=2)
+    ((rows,),) = numbers.weights
+    assert [row.tolist() for row in rows] == [[[16320, -8160]], [[-16320, 8160]]]
+    assert numbers.vth.tolist() == [pytest.approx(65280 * (1 - 1 / 4096), rel=1e-3)] * 2
+    assert (numbers.input_gain * 65280).tolist() == pytest.approx(numbers.vth.tolist())
+    assert numbers.bias.tolist() == [pytest.approx(0.05 * numbers.vth[0]), 0]
+    assert numbers.keep_u.tolist() == [0, 0]
+    assert numbers.keep_v.tolist() == [1, 1]
+    assert (numbers.vmin.tolist(), numbers.vmax.tolist()) == ([0, 0], [np.inf] * 2)
+    assert not numbers.truncates and numbers.resets_to_zero
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 4),
+    spread=st.floats(0.1, 3),
+    chip_steps=st.integers(1, 8),
+)
+@settings(max_examples=40)
+def test_integers_are_what_is_rounded(seed, n, spread, chip_steps):
+    rng = np.random.default_rng(seed)
+    weights, bias = spread * rng.normal(size=(n, 3)), rng.uniform(-0.5, 0.5, n)
+    graph = graph_of(
+        hybrid("r", 3, "Identity", omega=3.0),
+        hybrid("out", n, bias=bias, omega=2.0),
+        projections=(
+            project("x", "r", np.ones((3, 1))),
+            project("r", "out", weights),
+        ),
+    )
+    numbers = unrounded(graph, chip_steps=chip_steps)
+    (block,) = to_loihi(graph, chip_steps=chip_steps).blocks
+    ((rows,),) = numbers.weights
+    # A spike of r is a third of its unit, and out counts halves.
+    per_spike = np.concatenate([weights.T, -weights.T]) * 2 / 3
+    found = np.concatenate(rows) * numbers.input_gain / numbers.vth
+    np.testing.assert_allclose(found, per_spike, rtol=1e-6)
+    np.testing.assert_allclose(numbers.bias / numbers.vth, 2 * bias / chip_steps, 1e-6)
+    # Half of the last bit, and what float32 has; the largest stops at 127 of 127.5.
+    assume(block.synapses[0].weight_exponent == 0)
+    integers = np.concatenate(block.synapses[0].weights)
+    assert np.abs(np.concatenate(rows) - integers).max() <= 64.01
+    assert np.abs(numbers.vth - block.vth).max() <= 32
+
+
+def test_what_is_rounded_lies_as_the_integers_do_where_blocks_are_split():
+    graph = graph_of(
+        hybrid("r", 2, "Identity"),
+        hybrid("out", 1100),
+        projections=(
+            project("x", "r", [[1], [1]]),
+            project("r", "out", np.random.default_rng(0).normal(size=(1100, 2))),
+        ),
+    )
+    quantized, numbers = to_loihi(graph), unrounded(graph)
+    assert len(quantized.blocks) == len(numbers.weights) == 2
+    assert len(numbers.vth) == 1100
+    for block, groups in zip(quantized.blocks, numbers.weights, strict=True):
+        for group, rows in zip(block.synapses, groups, strict=True):
+            for integers, floats in zip(group.weights, rows, strict=True):
+                assert np.abs(integers - floats).max() <= 64.01
 
 
 def test_what_is_where():
