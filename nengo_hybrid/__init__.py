@@ -22,6 +22,7 @@ HOMES = {
     "load_target": "nengo_hybrid.targets",
     "run_deployed": "nengo_hybrid.pipeline",
     "to_one_bit": "nengo_hybrid.one_bit",
+    "waterfall": "nengo_hybrid.pipeline",
 }
 ROOMS = ("datasets", "metrics", "networks")
 

@@ -19,7 +19,8 @@ from nengo_hybrid.mapping import place
 from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.one_bit import to_one_bit
-from nengo_hybrid.recipe import load_targets
+from nengo_hybrid.recipe import check_chip, load_targets
+from nengo_hybrid.step_runs import check_split, compare_steps
 from nengo_hybrid.train import Smoothing, train
 
 DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
@@ -209,16 +210,70 @@ def run_deployed(deployed, x, *, backend="emulator", seed=0, progress=None):
         raise EmulateError(
             f"run_deployed knows the backends {', '.join(BACKENDS)}; got {backend!r}"
         )
-    quantized = deployed.quantized
-    injected = [lines.population for lines in quantized.inputs]
-    host_counts = run_graph(quantized.host, x, seed=seed, record=injected)
     return BACKENDS[backend](
-        quantized,
+        deployed.quantized,
         deployed.placement,
-        host_counts,
+        _host_counts(deployed, x, seed),
         target_sha256=deployed.target.sha256,
         seed=seed,
         progress=progress,
+    )
+
+
+def _host_counts(deployed, x, seed):
+    """Run the host's part; return the spike counts that it injects."""
+    host = deployed.quantized.host
+    injected = [lines.population for lines in deployed.quantized.inputs]
+    return run_graph(host, x, seed=seed, record=injected)
+
+
+def waterfall(trained, target, split, *, chip_steps=4, seed=0):
+    """
+    Tell where accuracy is lost on the way from rates to integers on the chip.
+
+    Parameters
+    ----------
+    trained : Trained
+    target : Target
+    split : nengo_hybrid.datasets.Split
+        Such as ``data.test``.
+    chip_steps : int
+        Time steps of the chip for every step of the network.
+    seed : int
+        Of initial voltages, drawn anew for every sample.
+
+    Returns
+    -------
+    Waterfall
+        Its last row is what `deploy` and `run_deployed` do.
+
+    Raises
+    ------
+    TargetError
+        If no network is mapped onto the target.
+    DataError, ShapeError
+        If there are no samples, or they do not fit the network.
+    LowerError, PlacementError, EmulateError
+        If the network cannot be deployed, or its run fails.
+    """
+    check_chip(target)
+    graph = to_graph(trained.network, dt=trained.dt)
+    check_split(split, graph, trained.readout_steps)
+    deployed = deploy(trained, target, chip_steps=chip_steps)
+    trace = run_deployed(deployed, split.x, seed=seed)
+    return _waterfall(trained, deployed, trace, split, seed)
+
+
+def _waterfall(trained, deployed, trace, split, seed):
+    host_counts = _host_counts(deployed, split.x, seed)
+    return compare_steps(
+        deployed.graph,
+        deployed.quantized,
+        trace,
+        host_counts,
+        split,
+        readout_steps=trained.readout_steps,
+        seed=seed,
     )
 
 
@@ -260,6 +315,7 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
         "data_sha256": data.sha256,
         "stamp": STAMP,
         **_behaviour(trained, deployed, trace, data, seed),
+        "waterfall": _waterfall(trained, deployed, trace, data.test, seed).to_json(),
         "resources": _resources(deployed.placement),
         "host": _host(deployed.quantized),
         "history": _history(trained),

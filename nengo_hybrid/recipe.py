@@ -138,6 +138,12 @@ def load_targets(recipe):
             "or only train it"
         )
     target = load_target(recipe.deployment["target"])
+    check_chip(target)
+    return target, tuple(load_target(name) for name in recipe.compare)
+
+
+def check_chip(target):
+    """Refuse a target that no network is mapped onto, with a `TargetError`."""
     reason = _why_unmapped(target)
     if reason is not None:
         chips = [n for n in target_names() if _why_unmapped(load_target(n)) is None]
@@ -145,7 +151,6 @@ def load_targets(recipe):
             f"target {target.name!r} is {reason}; needed {', '.join(chips)}, and name "
             "it in compare instead"
         )
-    return target, tuple(load_target(name) for name in recipe.compare)
 
 
 def _why_unmapped(target):

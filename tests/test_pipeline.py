@@ -134,6 +134,15 @@ def test_accuracy_is_that_of_the_trace(ran):
         assert confusion[row, column] == wanted
 
 
+def test_the_waterfall_ends_at_the_deployed_network(ran):
+    rows = ran["report"]["waterfall"]["rows"]
+    scores = {row["step"]: row["accuracy"] for row in rows}
+    for name in ("hybrid", "deployed"):
+        assert scores[name] == ran["report"]["accuracy"][name]
+    assert scores["rates"] == ran["report"]["accuracy"]["rate"]
+    assert {row["n_test"] for row in rows} == {N_TEST}
+
+
 def test_activity_is_that_of_the_network_in_floats(ran):
     graph, test = ran["deployed"].graph, few_digits(0).test
     counts = pipeline.run_graph(graph, test.x, seed=0)

@@ -2,6 +2,6 @@
 
 from nengo_hybrid.report.html import write_html
 from nengo_hybrid.report.json_file import load_json, write_json
-from nengo_hybrid.report.text import render_text
+from nengo_hybrid.report.text import render_text, render_waterfall
 
-__all__ = ["load_json", "render_text", "write_html", "write_json"]
+__all__ = ["load_json", "render_text", "render_waterfall", "write_html", "write_json"]

@@ -9,7 +9,14 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from nengo_hybrid.report.wording import printable, spoken, with_prefix
+from nengo_hybrid.report.wording import (
+    percent,
+    points,
+    printable,
+    spoken,
+    step_name,
+    with_prefix,
+)
 
 # matplotlib draws with colours nobody else uses, and each is then replaced by a
 # variable of the style sheet: one picture serves light and dark pages.
@@ -196,6 +203,40 @@ def comparison(rows, target):
         _write(axes, end, y, words)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: with_prefix(x, "J")))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    return figure
+
+
+def waterfall(rows):
+    """
+    Plot the accuracy after each step as a bar from the accuracy before it.
+
+    Parameters
+    ----------
+    rows : list of dict
+        ``step``, ``accuracy``, and the change to the row before: ``delta`` and
+        ``standard_error``, drawn as a whisker; None in the first row.
+    """
+    figure, axes = _rows([step_name(row["step"]) for row in rows])
+    known = [row["accuracy"] for row in rows]
+    least = [row["accuracy"] - (row["standard_error"] or 0) for row in rows]
+    room = max(max(known) - min(least), 0.01)
+    low = max(0, min(least) - 0.1 * room)
+    axes.set_xlim(low, max(known) + 0.8 * room)
+    start = low
+    for y, row in enumerate(rows):
+        end, error = row["accuracy"], row["standard_error"] or 0
+        colour = MUTED if row["delta"] is None else SECOND if end < start else FIRST
+        axes.barh(y, end - start, left=start, height=0.55, color=colour)
+        if y + 1 < len(rows):
+            axes.plot([end, end], [y, y + 1], color=GRID, lw=1)
+        _whisker(axes, y, end - error, end + error)
+        words = percent(end, 2)
+        if row["delta"] is not None:
+            words += f" ({points(row)})".replace("+-", "\N{PLUS-MINUS SIGN}")
+        _write(axes, max(start, end + error), y, words)
+        start = end
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: percent(x, 1)))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     return figure
 
 

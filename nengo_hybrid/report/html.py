@@ -10,12 +10,15 @@ from nengo_hybrid.report.schema import check_report
 from nengo_hybrid.report.wording import (
     beside_this_run,
     bits,
+    cause_name,
     count,
     interval,
     latency_rows,
     percent,
+    points,
     printable,
     spoken,
+    step_name,
     total_energy,
     with_prefix,
 )
@@ -24,7 +27,10 @@ FILTERS = {
     "bits": bits,
     "count": count,
     "percent": percent,
+    "points": points,
     "spoken": spoken,
+    "step_name": step_name,
+    "cause_name": cause_name,
     "joules": partial(with_prefix, unit="J"),
     "seconds": partial(with_prefix, unit="s"),
     "joules_between": lambda row: interval(row.get("low_j"), row.get("high_j"), "J"),
@@ -40,8 +46,8 @@ def write_html(report, path):
     ----------
     report : dict
         Keys as in `nengo_hybrid.report.schema`. Drawn where they are there:
-        ``history`` (training), ``confusion`` (true digit by answer), ``raster``
-        (spikes of one sample), ``host``.
+        ``history`` (training), ``waterfall`` (accuracy by step), ``confusion`` (true
+        digit by answer), ``raster`` (spikes of one sample), ``host``.
     path : str or path-like
         File in a folder that exists. An older file is replaced in one step.
 
@@ -95,6 +101,10 @@ def _figures(report):
 
     plots = {
         "training": (figures.training_curve, {"history": report.get("history")}),
+        "waterfall": (
+            figures.waterfall,
+            {"rows": (report.get("waterfall") or {}).get("rows")},
+        ),
         "energy": (figures.energy_terms, {"terms": report["energy"]["terms"]}),
         "comparison": (
             figures.comparison,

@@ -65,6 +65,17 @@ REQUIRED_PER_POPULATION = (
 )
 REQUIRED_PER_COMPARISON = ("target", "energy_j", "evidence")
 REQUIRED_PER_TERM = ("name",)
+# Within "waterfall", which a report may lack.
+REQUIRED_PER_STEP = (
+    "step",
+    "accuracy",
+    "n_test",
+    "delta",
+    "standard_error",
+    "n_lost",
+    "n_gained",
+)
+REQUIRED_PER_CHANGE = ("step", "name", "error", "causes")
 
 PLAIN = (str, bool, int, type(None))
 
@@ -117,12 +128,26 @@ def _check_tables(plain):
     _require_rows(plain["activity"].items(), "activity", REQUIRED_PER_POPULATION)
     _require_rows(enumerate(energy["terms"]), "energy.terms", REQUIRED_PER_TERM)
     _require_rows(enumerate(plain["compare"]), "compare", REQUIRED_PER_COMPARISON)
+    if "waterfall" in plain:
+        _check_waterfall(plain["waterfall"])
     if energy["unpriced"] and energy["total_j"] is not None:
         raise BundleError(
             f"report key 'energy.total_j' is {energy['total_j']!r}, but "
             f"{', '.join(map(str, energy['unpriced']))} is counted and has no price; "
             "a total must be None then, never too small"
         )
+
+
+def _check_waterfall(waterfall):
+    _require_kind(waterfall, "waterfall", dict)
+    tables = {"rows": REQUIRED_PER_STEP, "populations": REQUIRED_PER_CHANGE}
+    for name, required in tables.items():
+        key = f"waterfall.{name}"
+        _require(waterfall, name, "waterfall.")
+        _require_kind(waterfall[name], key, list)
+        _require_rows(enumerate(waterfall[name]), key, required)
+    for i, row in enumerate(waterfall["populations"]):
+        _require_kind(row["causes"], f"waterfall.populations.{i}.causes", dict)
 
 
 def _require_rows(rows, key, names):

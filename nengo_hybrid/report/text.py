@@ -10,12 +10,15 @@ from nengo_hybrid.report.schema import check_report
 from nengo_hybrid.report.wording import (
     beside_this_run,
     bits,
+    cause_name,
     count,
     interval,
     latency_rows,
     percent,
+    points,
     printable,
     spoken,
+    step_name,
     total_energy,
     with_prefix,
 )
@@ -52,6 +55,7 @@ def render_text(report):
         _heading(report),
         beside,
         Text(""),
+        render_waterfall(report["waterfall"]) if "waterfall" in report else None,
         _activity(report["activity"]),
         _resources(report["resources"]),
         _host(report.get("host")),
@@ -115,6 +119,53 @@ def _accuracy(accuracy):
     _add(table, "deployed, in integers", percent(accuracy["deployed"], 2), style="bold")
     _add(table, "", "")
     return table
+
+
+def render_waterfall(waterfall):
+    """
+    Lay out what each step of a deployment costs, readable at 80 columns.
+
+    Parameters
+    ----------
+    waterfall : dict
+        As `nengo_hybrid.accuracy_steps.Waterfall.to_json` gives it.
+
+    Returns
+    -------
+    rich.console.Group
+    """
+    rows = waterfall["rows"]
+    title = f"Accuracy, step by step, on {count(rows[0]['n_test'])} test samples"
+    steps = _table(title, "step", "accuracy>", "change, points>", "lost>", "gained>")
+    for row in rows:
+        _add(
+            steps,
+            step_name(row["step"]),
+            percent(row["accuracy"], 2),
+            points(row),
+            count(row["n_lost"]),
+            count(row["n_gained"]),
+            style="bold" if row is rows[-1] else None,
+        )
+    changes = _table(
+        "What a step changes, in spikes per input step",
+        "step",
+        "population",
+        "rms>",
+        "cause",
+        "part>",
+    )
+    for row in waterfall["populations"]:
+        first = (
+            step_name(row["step"]),
+            printable(row["name"]),
+            f"{row['error']:.4f}",
+        )
+        for cause, part in row["causes"].items() or [(None, None)]:
+            words = "" if cause is None else cause_name(cause)
+            _add(changes, *first, words, percent(part, 2))
+            first = ("", "", "")
+    return Group(steps, changes)
 
 
 def _activity(activity):

@@ -15,6 +15,26 @@ PREFIXES = {
     4: "T",
 }
 UNKNOWN = "-"
+# Steps of a deployment, and what they do to a population.
+STEPS = {
+    "rates": "as rates",
+    "hybrid": "hybrid, in floats",
+    "one_bit": "spikes of one bit",
+    "reset": "reset to zero",
+    "weights": "weights rounded",
+    "compartments": "compartments rounded",
+    "deployed": "deployed, in integers",
+}
+CAUSES = {
+    "wants_two_spikes": "drive for two spikes",
+    "thrown_away": "drive lost at resets",
+    "weight_error": "error of weights",
+    "weights_to_zero": "weights became 0",
+    "threshold_error": "error of thresholds",
+    "bias_error": "error of biases",
+    "silent": "silent neurons",
+    "duplicate": "spike as another",
+}
 
 
 def with_prefix(value, unit, *, unknown=UNKNOWN):
@@ -98,6 +118,30 @@ def percent(value, digits=1):
     '97.22 %'
     """
     return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
+
+
+def points(row):
+    """
+    Write the change of accuracy in a step, with its standard error.
+
+    Examples
+    --------
+    >>> points({"delta": -0.0222, "standard_error": 0.011})
+    '-2.22 +- 1.10'
+    """
+    if row["delta"] is None:
+        return UNKNOWN
+    return f"{100 * row['delta']:+.2f} +- {100 * row['standard_error']:.2f}"
+
+
+def step_name(step):
+    """Write the name of a step of a deployment."""
+    return STEPS.get(step, spoken(step))
+
+
+def cause_name(cause):
+    """Write the name of what a step does to a population."""
+    return CAUSES.get(cause, spoken(cause))
 
 
 def spoken(name):

@@ -109,6 +109,46 @@ EXTRAS = {
         "val_accuracy": [0.5, 0.79, None, 0.96],
         "omega": [64, 16, 4, 1.5],
     },
+    "waterfall": {
+        "rows": [
+            {
+                "step": "rates",
+                "accuracy": 0.9833,
+                "n_test": 360,
+                "delta": None,
+                "standard_error": None,
+                "n_lost": None,
+                "n_gained": None,
+            },
+            {
+                "step": "one_bit",
+                "accuracy": 0.9611,
+                "n_test": 360,
+                "delta": -0.0222,
+                "standard_error": 0.011,
+                "n_lost": 12,
+                "n_gained": 4,
+            },
+            {
+                "step": "deployed",
+                "accuracy": 0.9722,
+                "n_test": 360,
+                "delta": 0.0111,
+                "standard_error": 0.005,
+                "n_lost": 0,
+                "n_gained": 4,
+            },
+        ],
+        "populations": [
+            {
+                "step": "one_bit",
+                "name": "lmu.hidden",
+                "error": 0.0672,
+                "causes": {"wants_two_spikes": 0.1421, "thrown_away": 0.25},
+            },
+            {"step": "deployed", "name": "lmu.hidden", "error": 0.0, "causes": {}},
+        ],
+    },
     "confusion": [
         [30 if i == j else (i + j) % 3 for j in range(10)] for i in range(10)
     ],

@@ -90,7 +90,7 @@ def test_html_draws_what_there_is_data_for(minimal_page, full_page):
     assert page.tags.count("svg") == 2
     assert "Answers" not in page.text
     _, page = full_page
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 5
     assert "lmu.hidden: first 64 of 100 neurons" in page.text
     assert "Answers (row: the digit; column: the answer)" in page.text
 
@@ -197,3 +197,11 @@ def test_write_html_leaves_nothing_behind_when_the_write_fails(
     with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
         write_html(full, path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_page_has_the_waterfall_where_there_is_one(full_page, minimal_page):
+    text, page = full_page
+    assert 'aria-label="waterfall"' in text
+    assert "96.11 % (-2.22 \u00b1 1.10)" in page.text
+    assert "drive for two spikes 14.21 %; drive lost at resets 25.00 %" in page.text
+    assert "Where the accuracy goes" not in minimal_page[1].text

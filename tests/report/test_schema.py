@@ -108,3 +108,29 @@ def test_check_report_rejects_a_total_that_leaves_a_term_out(minimal):
     )
     with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
         check_report(minimal)
+
+
+@pytest.mark.parametrize(
+    "path, message",
+    [
+        (("rows",), "report lacks the key 'waterfall.rows'"),
+        (("rows", 1, "delta"), "report lacks the key 'waterfall.rows.1.delta'"),
+        (
+            ("populations", 0, "causes"),
+            "report lacks the key 'waterfall.populations.0.causes'",
+        ),
+    ],
+)
+def test_a_waterfall_lacks_nothing(full, path, message):
+    *way, last = path
+    table = full["waterfall"]
+    for key in way:
+        table = table[key]
+    del table[last]
+    with pytest.raises(BundleError, match=f"^{re.escape(message)}; use None"):
+        check_report(full)
+
+
+def test_a_report_may_lack_the_waterfall(full):
+    del full["waterfall"]
+    assert "waterfall" not in check_report(full)

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from nengo_hybrid.exceptions import BundleError
-from nengo_hybrid.report import render_text
+from nengo_hybrid.report import render_text, render_waterfall
 
 
 def rendered(report, width=100):
@@ -36,6 +36,49 @@ def test_text_gives_the_accuracy_at_each_stage(full):
     assert cells(text, "trained, as rates")[0][1] == "98.33 %"
     assert cells(text, "hybrid, in floats")[0][1] == "97.50 %"
     assert cells(text, "deployed, in integers")[0][1] == "97.22 %"
+
+
+def test_text_gives_the_accuracy_step_by_step(full):
+    text = rendered(full)
+    assert "Accuracy, step by step, on 360 test samples" in text
+    assert cells(text, "as rates") == [["as rates", "98.33 %", "-", "-", "-"]]
+    steps = [row for row in cells(text, "spikes of one bit") if "%" in row[1]]
+    wanted = ["spikes of one bit", "96.11 %", "-2.22 +- 1.10", "12", "4"]
+    assert steps == [wanted]
+
+
+def test_text_gives_the_causes_of_a_step_by_population(full):
+    text = rendered(full)
+    first, second = text[text.index("What a step changes") :].splitlines()[4:6]
+    assert [c.strip() for c in first.split("  ") if c.strip()] == [
+        "spikes of one bit",
+        "lmu.hidden",
+        "0.0672",
+        "drive for two spikes",
+        "14.21 %",
+    ]
+    wanted = ["drive lost at resets", "25.00 %"]
+    assert [c.strip() for c in second.split("  ") if c.strip()] == wanted
+
+
+def test_the_waterfall_alone_fits_in_80_columns(full):
+    steps = ("rates", "hybrid", "one_bit", "reset", "weights", "compartments")
+    row, change = full["waterfall"]["rows"][1], full["waterfall"]["populations"][0]
+    causes = dict.fromkeys(("wants_two_spikes", "threshold_error", "duplicate"), 0.25)
+    waterfall = {
+        "rows": [{**row, "step": step} for step in (*steps, "deployed")],
+        "populations": [{**change, "step": s, "causes": causes} for s in steps],
+    }
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(render_waterfall(waterfall))
+    text = console.file.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= 80
+    # No cell is folded: 7 steps and 18 causes, each in a line; 5 lines around each.
+    assert len(text.splitlines()) == 7 + 18 + 2 * 5
+
+
+def test_text_leaves_out_what_a_report_lacks(minimal):
+    assert "step by step" not in rendered(minimal)
 
 
 def test_text_gives_the_activity_per_population(full):

@@ -1,0 +1,191 @@
+"""A small network, step by step: the last step is what is deployed."""
+
+import dataclasses
+import re
+
+import nengo
+import numpy as np
+import pytest
+
+import nengo_hybrid as nh
+from nengo_hybrid import emulate, pipeline
+from nengo_hybrid.datasets import Split
+from nengo_hybrid.exceptions import DataError, ShapeError, TargetError
+from nengo_hybrid.metrics import accuracy, classify
+from nengo_hybrid.neurons import HybridSpiking, Identity
+from nengo_hybrid.step_runs import CAUSES, chip_numbers
+from nengo_hybrid.trained import Trained
+
+LOIHI1 = nh.load_target("loihi1")
+READOUT_STEPS, CHIP_STEPS, N = 5, 3, 40
+
+
+def make_network(rng):
+    """Return r -> h -> out with weights of its own; one neuron of h is silent."""
+    relu = HybridSpiking(nengo.RectifiedLinear(), omega=2)
+    bias = np.r_[rng.uniform(-0.2, 0.3, 11), -50.0]
+    with nengo.Network(seed=0) as network:
+        x = nengo.Node(np.zeros(3), label="x")
+        r = nengo.Ensemble(
+            3,
+            1,
+            neuron_type=HybridSpiking(Identity(), omega=4),
+            gain=np.ones(3),
+            bias=np.zeros(3),
+            label="r",
+        )
+        h = nengo.Ensemble(
+            12, 1, neuron_type=relu, gain=np.ones(12), bias=bias, label="h"
+        )
+        out = nengo.Ensemble(
+            4, 1, neuron_type=relu, gain=np.ones(4), bias=np.zeros(4), label="out"
+        )
+        for pre, post, shape in ((x, r, (3, 3)), (r, h, (12, 3)), (h, out, (4, 12))):
+            transform = np.eye(3) if pre is x else rng.normal(scale=0.7, size=shape)
+            source = pre if pre is x else pre.neurons
+            nengo.Connection(source, post.neurons, transform=transform, synapse=None)
+        nengo.Probe(out.neurons)
+    return network
+
+
+@pytest.fixture(scope="module")
+def trained():
+    network = make_network(np.random.default_rng(0))
+    return Trained(network, {}, {}, 0, 0, 1.0, READOUT_STEPS)
+
+
+@pytest.fixture(scope="module")
+def split():
+    rng = np.random.default_rng(1)
+    return Split(rng.normal(size=(N, 20, 3)), rng.integers(0, 4, N))
+
+
+@pytest.fixture(scope="module")
+def found(trained, split):
+    return nh.waterfall(trained, LOIHI1, split, chip_steps=CHIP_STEPS, seed=3)
+
+
+@pytest.fixture(scope="module")
+def deployed(trained):
+    return nh.deploy(trained, LOIHI1, chip_steps=CHIP_STEPS)
+
+
+def test_steps_are_in_their_order(found):
+    steps = ["rates", "hybrid", *CAUSES, "deployed"]
+    assert [row.step for row in found.rows] == steps
+    assert {row.n_test for row in found.rows} == {N}
+    names = [(row.step, row.name) for row in found.populations]
+    assert names[:3] == [("hybrid", name) for name in ("r", "h", "out")]
+    assert names[3:] == [(s, name) for s in steps[2:] for name in ("h", "out")]
+
+
+def test_the_first_rows_are_those_of_the_network_in_floats(found, deployed, split):
+    rates = pipeline._rates(deployed.graph, split.x, READOUT_STEPS)
+    wanted = accuracy(classify(rates, READOUT_STEPS), split.y)
+    assert found.rows[0].accuracy == wanted
+    hybrid = pipeline.evaluate(
+        deployed.graph, split, readout_steps=READOUT_STEPS, seed=3
+    )
+    assert found.rows[1].accuracy == hybrid.accuracy
+
+
+def test_the_last_row_is_the_deployed_network(found, deployed, split):
+    trace = nh.run_deployed(deployed, split.x, seed=3)
+    answers = classify(trace.output_spikes, READOUT_STEPS * CHIP_STEPS)
+    assert found.rows[-1].accuracy == accuracy(answers, split.y)
+    assert 0.05 < trace.output_spikes.mean() < 0.95
+    silent = {row.name: row.causes["silent"] for row in found.populations[-2:]}
+    assert silent["h"] == np.mean(~trace.populations["h"].spikes.any(axis=(0, 1)))
+    assert silent["h"] >= 1 / 12
+
+
+def test_truncated_the_last_numbers_are_the_deployed_network(deployed, split):
+    # So that what is between the last two rows is the truncation, and nothing else.
+    counts = pipeline._host_counts(deployed, split.x, 3)
+    numbers = chip_numbers(deployed.graph, deployed.quantized)["compartments"]
+    cut = dataclasses.replace(numbers, truncates=True)
+    ours, _ = emulate.run_floats(deployed.quantized, cut, counts)
+    theirs = nh.run_deployed(deployed, split.x, seed=3)
+    for name, population in theirs.populations.items():
+        np.testing.assert_array_equal(ours.populations[name].spikes, population.spikes)
+
+
+def test_each_step_changes_one_group_of_numbers(deployed):
+    steps = list(chip_numbers(deployed.graph, deployed.quantized).values())
+    fields = [f.name for f in dataclasses.fields(steps[0])]
+    changed = []
+    for before, after in zip(steps, steps[1:], strict=False):
+        same = (_same(getattr(before, f), getattr(after, f)) for f in fields)
+        changed.append(
+            {f for f, is_same in zip(fields, same, strict=True) if not is_same}
+        )
+    assert changed[:2] == [{"resets_to_zero"}, {"weights"}]
+    assert {"vth", "bias", "keep_u", "input_gain"} <= changed[2]
+    assert not changed[2] & {"weights", "truncates", "resets_to_zero"}
+
+
+def _same(a, b):
+    if isinstance(a, tuple):
+        return all(map(_same, a, b))
+    return np.array_equal(a, b)
+
+
+def test_causes_are_parts(found):
+    for row in found.populations:
+        assert row.error > 0 or row.step in ("compartments", "deployed")
+        assert all(0 <= part <= 1 for part in row.causes.values())
+    by_step = {row.step: row.causes for row in found.populations if row.name == "h"}
+    assert by_step["one_bit"]["wants_two_spikes"] > 0
+    assert 0 < by_step["reset"]["thrown_away"] < 1
+    # Weights of 7 bits and a sign, of which the largest is several times the usual.
+    assert 0.001 < by_step["weights"]["weight_error"] < 0.05
+    # Thresholds are multiples of 64, and here of at least some thousands.
+    assert 0 < by_step["compartments"]["threshold_error"] < 0.005
+
+
+def exactly(message):
+    return f"^{re.escape(message)}$"
+
+
+@pytest.fixture
+def no_lowering(monkeypatch):
+    def stop(*args, **kwargs):
+        raise AssertionError("work was started")
+
+    monkeypatch.setattr(pipeline, "deploy", stop)
+
+
+def test_a_processor_is_refused(trained, split, no_lowering):
+    message = (
+        "target 'cortex-m4' is a processor, onto which no network is mapped; needed "
+        "loihi1, and name it in compare instead"
+    )
+    with pytest.raises(TargetError, match=exactly(message)):
+        nh.waterfall(trained, nh.load_target("cortex-m4"), split)
+
+
+def test_a_whole_data_set_is_refused(trained, no_lowering):
+    message = (
+        "waterfall needs a part of a data set, with x and y, such as data.test; got "
+        "Dataset"
+    )
+    with pytest.raises(DataError, match=exactly(message)):
+        nh.waterfall(trained, LOIHI1, nh.datasets.digits())
+
+
+def test_an_empty_part_is_refused(trained, split, no_lowering):
+    with pytest.raises(DataError, match="^waterfall needs at least one sample, got"):
+        nh.waterfall(trained, LOIHI1, split.head(0))
+
+
+@pytest.mark.parametrize(
+    "x, y",
+    [((2, 20, 4), (2,)), ((2, 20), (2,)), ((2, 20, 3), (3,)), ((2, 4, 3), (2,))],
+)
+def test_data_of_another_shape_are_refused(trained, no_lowering, x, y):
+    message = (
+        "waterfall needs x of shape (n_samples, n_steps, 3), of at least 5 steps, and "
+        f"y of shape (n_samples,); got {x} and {y}"
+    )
+    with pytest.raises(ShapeError, match=exactly(message)):
+        nh.waterfall(trained, LOIHI1, Split(np.zeros(x), np.zeros(y, int)))
