@@ -18,8 +18,9 @@ class ChipNumbers:
     weights : tuple of tuple of tuple of (n_atoms, n_targets) array
         By block, group of synapses, and row, as in `SynapseGroup.weights`.
     input_gain : (n_compartments,) array
-        Factor of the weights that arrive. The integers have 1: what a current keeps
-        for the next step, because its decay is rounded, is in their scale.
+        Factor of the weights that arrive: 1 for the integers, whose rounded decay
+        lets a part of each current act once more in the next step. Floats, in which
+        nothing is left, have a little more.
     keep_u, keep_v : (n_compartments,) array
         Part of a current and of a voltage that is left after a step.
     vth, bias, vmin, vmax : (n_compartments,) array
