@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nengo_hybrid.exceptions import BuildError, TargetError
-from nengo_hybrid.targets import load_target, target_names
+from nengo_hybrid.targets import Target, load_target, target_names
 
 RECIPES = Path(__file__).parent / "recipes"
 SCHEMA = 1
@@ -144,6 +144,10 @@ def load_targets(recipe):
 
 def check_chip(target):
     """Refuse a target that no network is mapped onto, with a `TargetError`."""
+    if not isinstance(target, Target):
+        raise TargetError(
+            f"needed a Target, such as load_target('loihi1'), got {target!r}"
+        )
     reason = _why_unmapped(target)
     if reason is not None:
         chips = [n for n in target_names() if _why_unmapped(load_target(n)) is None]

@@ -16,6 +16,9 @@ from nengo_hybrid.graph_run import GraphRun
 from nengo_hybrid.lower import unrounded
 from nengo_hybrid.metrics import classify
 
+# Samples of which every spike is kept, until they are counted.
+AT_ONCE = 256
+
 
 def compare_steps(graph, quantized, trace, host_counts, split, *, readout_steps, seed):
     """
@@ -45,16 +48,17 @@ def compare_steps(graph, quantized, trace, host_counts, split, *, readout_steps,
     ]
     before = None
     for step, numbers in chip_numbers(graph, quantized).items():
-        in_floats, drive = emulate.run_floats(quantized, numbers, host_counts)
+        found, drive = _run_in_parts(quantized, numbers, host_counts, readout_steps)
         causes = {
             name: CAUSES[step](before, numbers, drive, blocks, own)
             for name, (blocks, own) in _parts(quantized).items()
         }
-        runs.append(_chip_run(step, quantized, in_floats, readout_steps, causes))
+        runs.append(StepRun(step, *found, causes))
         before = numbers
     chip = {name: p for name, p in trace.populations.items() if p.on_chip}
     idle = {name: idle_parts(p.spikes) for name, p in chip.items()}
-    runs.append(_chip_run("deployed", quantized, trace, readout_steps, idle))
+    found = _answers_and_rates(quantized, trace, readout_steps)
+    runs.append(StepRun("deployed", *found, idle))
     return make_waterfall(runs, split.y)
 
 
@@ -131,14 +135,29 @@ def _graph_run(step, graph, x, readout_steps, *, rates=False, seed=None):
     return StepRun(step, np.concatenate(answers), rates_of)
 
 
-def _chip_run(step, quantized, trace, readout_steps, causes):
-    window = readout_steps * quantized.chip_steps
+def _run_in_parts(quantized, numbers, host_counts, readout_steps):
+    """Run the chip in floats; keep answers, rates, and what drove it in all."""
+    n_samples, _ = quantized.check_counts(host_counts)
+    answers, rates, drives = [], [], []
+    for start in range(0, n_samples, AT_ONCE):
+        part = {k: counts[start : start + AT_ONCE] for k, counts in host_counts.items()}
+        trace, drive = emulate.run_floats(quantized, numbers, part)
+        own_answers, own_rates = _answers_and_rates(quantized, trace, readout_steps)
+        answers.append(own_answers)
+        rates.append(own_rates)
+        drives.append(drive)
+    joined = {name: np.concatenate([r[name] for r in rates]) for name in rates[0]}
+    return (np.concatenate(answers), joined), type(drive)(*np.sum(drives, axis=0))
+
+
+def _answers_and_rates(quantized, trace, readout_steps):
     rates = {
         name: population.spikes.sum(axis=1, dtype=int) / trace.n_input_steps
         for name, population in trace.populations.items()
         if population.on_chip
     }
-    return StepRun(step, classify(trace.output_spikes, window), rates, causes)
+    window = readout_steps * quantized.chip_steps
+    return classify(trace.output_spikes, window), rates
 
 
 def _parts(quantized):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nengo_hybrid as nh
-from nengo_hybrid import emulate, pipeline
+from nengo_hybrid import emulate, pipeline, step_runs
 from nengo_hybrid.datasets import Split
 from nengo_hybrid.exceptions import DataError, ShapeError, TargetError
 from nengo_hybrid.metrics import accuracy, classify
@@ -130,6 +130,15 @@ def _same(a, b):
     return np.array_equal(a, b)
 
 
+def test_parts_of_the_samples_give_the_whole(found, trained, split, monkeypatch):
+    monkeypatch.setattr(step_runs, "AT_ONCE", 7)
+    again = nh.waterfall(trained, LOIHI1, split, chip_steps=CHIP_STEPS, seed=3)
+    assert again.rows == found.rows
+    for one, other in zip(again.populations, found.populations, strict=True):
+        assert one.error == pytest.approx(other.error)
+        assert one.causes == pytest.approx(other.causes)
+
+
 def test_causes_are_parts(found):
     for row in found.populations:
         assert row.error > 0 or row.step in ("compartments", "deployed")
@@ -162,6 +171,12 @@ def test_a_processor_is_refused(trained, split, no_lowering):
     )
     with pytest.raises(TargetError, match=exactly(message)):
         nh.waterfall(trained, nh.load_target("cortex-m4"), split)
+
+
+def test_a_name_is_no_target(trained, split, no_lowering):
+    message = "needed a Target, such as load_target('loihi1'), got 'loihi1'"
+    with pytest.raises(TargetError, match=exactly(message)):
+        nh.waterfall(trained, "loihi1", split)
 
 
 def test_a_whole_data_set_is_refused(trained, no_lowering):
