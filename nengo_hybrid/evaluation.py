@@ -37,8 +37,9 @@ class Evaluation:
 
     @property
     def overall(self):
-        """The same over the neurons of all populations."""
-        return tallied_bits(np.concatenate(list(self.levels.values())))
+        """The same over the neurons of all populations; None if none sends counts."""
+        levels = list(self.levels.values())
+        return tallied_bits(np.concatenate(levels)) if levels else None
 
     @property
     def largest(self):

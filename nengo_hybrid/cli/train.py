@@ -57,6 +57,9 @@ def show_figures(about):
         f"in validation; {about['n_trained']:,} trained values; "
         f"trained in {wall['train']:.0f} s"
     )
+    if about["overall"] is None:
+        console.print("nothing is quantized: every neuron sends its rate")
+        return
     table = Table("population", "bits_max", "significant", "spikes a step")
     rows = {**about["activity"], "all neurons": about["overall"]}
     for name, bits in rows.items():

@@ -29,11 +29,9 @@ class SequenceClassifier(nengo.Network):
     theta_steps : float
         Window of the memory, in steps.
     n_hidden : int
-    omega_readout, omega_hidden : float
-        Quantization of each message; see `HybridSpiking`.
-    omega_output : float or None
-        The same of the output; with None the output is not quantized, a sum of what
-        the hidden layer sends and a bias.
+    omega_readout, omega_hidden, omega_output : float or None
+        Quantization of each message; see `HybridSpiking`. With None it is not
+        quantized; the output is then a sum of what the hidden layer sends and a bias.
     omega_input : float or None
         The same of what enters the memory; with None it is not quantized.
     quantize_loop : bool
@@ -84,11 +82,12 @@ class SequenceClassifier(nengo.Network):
         spread = memory_std(order, theta_steps, x_train, **window)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         relu = nengo.RectifiedLinear()
-        omegas = {
-            "input": omega_input,
-            "loop" if quantize_loop else "readout": omega_readout,
-            "hub": omega_hub,
-        }
+        # The read-out is there in any case, since it scales the coefficients.
+        place = "loop" if quantize_loop else "readout"
+        quantizer = {place: _sending(Identity(), omega_readout)}
+        for name, omega in (("input", omega_input), ("hub", omega_hub)):
+            if omega is not None:
+                quantizer[name] = _sending(Identity(), omega)
         hub_scale = 1.0
         if omega_hub is not None and basis == "rotations":
             gather = rotations(order, theta_steps).gather
@@ -102,12 +101,8 @@ class SequenceClassifier(nengo.Network):
                 theta_steps,
                 size_in=x_train.shape[2],
                 n_hidden=n_hidden,
-                hidden_type=HybridSpiking(relu, omega=omega_hidden),
-                quantizer={
-                    place: HybridSpiking(Identity(), omega=omega)
-                    for place, omega in omegas.items()
-                    if omega is not None
-                },
+                hidden_type=_sending(relu, omega_hidden),
+                quantizer=quantizer,
                 readout_scale=readout_spread / np.where(spread > 0, spread, 1.0),
                 basis=basis,
                 hub_scale=hub_scale,
@@ -116,9 +111,7 @@ class SequenceClassifier(nengo.Network):
             self.output = nengo.Ensemble(
                 n_classes,
                 1,
-                neuron_type=(
-                    Identity() if exact else HybridSpiking(relu, omega=omega_output)
-                ),
+                neuron_type=_sending(Identity() if exact else relu, omega_output),
                 gain=np.ones(n_classes),
                 bias=np.zeros(n_classes),
                 label="output",
@@ -133,3 +126,8 @@ class SequenceClassifier(nengo.Network):
                 label="hidden_to_output",
             )
             self.probe = nengo.Probe(self.output.neurons, label="answer")
+
+
+def _sending(rate_type, omega):
+    """Return a neuron type that sends counts, or its rate if omega is None."""
+    return rate_type if omega is None else HybridSpiking(rate_type, omega=omega)

@@ -116,3 +116,17 @@ def test_an_unknown_key_is_refused_before_anything(run, tmp_path, refused):
         "engine, logit_scale, label_smoothing, weight_decay",
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_of_rates_has_no_bits(run, tmp_path, few_digits):
+    unquantized = dict.fromkeys(("omega_readout", "omega_hidden", "omega_output"))
+    network = {"order": 8, "theta_steps": 64, "n_hidden": 12, "readout_steps": 2}
+    recipe = write_recipe(tmp_path, network={**network, **unquantized})
+    result = run("train", recipe, "--out", "run")
+    assert result.exit_code == 0, result.output
+    assert "nothing is quantized: every neuron sends its rate" in result.stdout
+    bundle = load_bundle(tmp_path / "run" / "bundle.zip")
+    about = bundle.about
+    assert not any(p.is_hybrid for p in bundle.graph.populations)
+    assert about["accuracy"]["rate"] == about["accuracy"]["test"]
+    assert (about["overall"], about["activity"], about["spikes"]) == (None, {}, {})
