@@ -163,6 +163,7 @@ def our_trainer(size, *, feedback, spiking=False):
 
     from nengo_hybrid.train.parallel import ParallelSession
     from nengo_hybrid.train.plan import make_plan
+    from nengo_hybrid.train.smoothing import Schedules
 
     plan, reasons = make_plan(
         our_network(size, feedback=feedback, spiking=spiking), dt=1.0
@@ -172,9 +173,10 @@ def our_trainer(size, *, feedback, spiking=False):
     session = ParallelSession(
         plan,
         make_data(size),
-        smoothing=None,
-        rate_limits={},
-        rate_limit_weight=1.0,
+        schedules=Schedules(None),
+        budgets={},
+        budget_weight=1.0,
+        train_omega=(),
         readout_steps=1,
         minibatch_size=size.minibatch_size,
         seed=0,

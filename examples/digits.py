@@ -34,7 +34,7 @@ trained = nh.train(
     epochs=24,
     learning_rate=5e-3,
     readout_steps=16,
-    rate_limits={"lmu.hidden": 0.5},
+    budgets={"lmu.hidden": {"rate": 0.5}},
 )
 deployed = nh.deploy(trained, nh.load_target("loihi1"), chip_steps=4)
 trace = nh.run_deployed(deployed, data.test.x)

@@ -116,3 +116,37 @@ def evaluate(graph, split, *, readout_steps, seed=None, progress=None):
         if progress is not None:
             progress(part.stop, len(x))
     return Evaluation(answers, accuracy(answers, split.y), levels)
+
+
+def synaptic_ops(graph, evaluation):
+    """
+    Count the synaptic operations that hybrid-spiking populations cause.
+
+    One is a spike of any size that comes through one weight other than 0.
+
+    Parameters
+    ----------
+    graph : SpikingGraph
+    evaluation : Evaluation
+        Of this graph.
+
+    Returns
+    -------
+    float
+        A sample.
+
+    Examples
+    --------
+    A neuron that spikes three times in all steps of two samples, into five weights, of
+    which one is 0, causes 3 * 4 / 2 = 6 a sample.
+    """
+    total = 0
+    for name, levels in evaluation.levels.items():
+        n_spikes = levels.sum(axis=1) - levels[:, LARGEST_COUNT]
+        fan_out = sum(
+            np.count_nonzero(p.weights, axis=0)
+            for p in graph.projections
+            if p.pre == name
+        )
+        total += int(np.sum(n_spikes * fan_out))
+    return total / len(evaluation.answers)

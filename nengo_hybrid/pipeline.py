@@ -19,7 +19,7 @@ from nengo_hybrid.mapping import place
 from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.one_bit import to_one_bit
-from nengo_hybrid.recipe import check_chip, load_targets
+from nengo_hybrid.recipe import check_chip, is_by_name, load_targets
 from nengo_hybrid.step_runs import check_split, compare_steps
 from nengo_hybrid.train import Smoothing, train
 
@@ -70,11 +70,10 @@ def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=Fals
     network = SequenceClassifier(
         data.train.x, data.n_classes, seed=seed, **recipe.network
     )
-    smoothing = recipe.smoothing
     trained = train(
         network,
         data,
-        smoothing=None if smoothing is None else Smoothing(**smoothing),
+        smoothing=_smoothing(recipe),
         readout_steps=recipe.network["readout_steps"],
         seed=seed,
         progress=progress,
@@ -83,6 +82,14 @@ def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=Fals
         **recipe.training,
     )
     return data, trained
+
+
+def _smoothing(recipe):
+    """Return a recipe's smoothing, as `train` takes it."""
+    values = recipe.smoothing
+    if is_by_name(values):
+        return {name: Smoothing(**part) for name, part in values.items()}
+    return None if values is None else Smoothing(**values)
 
 
 def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample=None):

@@ -41,8 +41,9 @@ KEYS = {
         "epochs?": "whole",
         "minibatch_size?": "whole",
         "learning_rate?": "positive",
-        "rate_limits?": "rates",
-        "rate_limit_weight?": "number",
+        "budgets?": "budgets",
+        "budget_weight?": "number",
+        "train_omega?": "words",
         "engine?": "word",
         "logit_scale?": "positive",
         "label_smoothing?": "number",
@@ -69,8 +70,9 @@ class Recipe:
     dataset : str
         "digits" or "mnist".
     network, training, smoothing, deployment : dict
-        Arguments of `SequenceClassifier`, `train`, `Smoothing` and `to_loihi`; the
-        last two are None if omega is not annealed, and if there is no deployment.
+        Arguments of `SequenceClassifier`, `train`, `Smoothing` (of one for all, or of
+        one for each ensemble, by name) and `to_loihi`; the last two are None if omega
+        is not annealed, and if there is no deployment.
     compare : tuple of str
         Targets to compare with.
     one_bit : bool
@@ -175,10 +177,23 @@ def _checked(content, name):
     _check_values(content, HEADER | sections, where)
     for section, keys in KEYS.items():
         content.setdefault(section, None)
-        if content[section] is not None:
-            _check_values(content[section], keys, f"{where}, {section}")
+        for part, values in _parts(section, content[section]).items():
+            _check_values(values, keys, f"{where}, {part}")
     content["compare"] = tuple(content.get("compare", ()))
     return Recipe(**content)
+
+
+def _parts(section, values):
+    """Return what has a section's keys: itself, or what it has for each ensemble."""
+    if section == "smoothing" and is_by_name(values):
+        return {f"{section} of {name}": part for name, part in values.items()}
+    return {} if values is None else {section: values}
+
+
+def is_by_name(smoothing):
+    """Tell whether a recipe has a smoothing for each of some ensembles."""
+    parts = (smoothing or {}).values()
+    return bool(parts) and all(isinstance(part, dict) for part in parts)
 
 
 def _check_values(content, kinds, where):
@@ -203,8 +218,11 @@ def _is_number(value):
     return is_number and math.isfinite(value)
 
 
-def _is_rates(value):
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
+def _is_budgets(value):
+    return isinstance(value, dict) and all(
+        isinstance(limits, dict) and all(map(_is_number, limits.values()))
+        for limits in value.values()
+    )
 
 
 def _is_words(value):
@@ -227,5 +245,8 @@ KINDS = {
         "a whole number of at least 1",
         lambda v: _is_number(v) and isinstance(v, int) and v >= 1,
     ),
-    "rates": ("an object of ensembles and rates", _is_rates),
+    "budgets": (
+        'objects of limits by ensemble, as {"output": {"rate": 0.8}}',
+        _is_budgets,
+    ),
 }

@@ -55,7 +55,10 @@ def test_packaged_recipes_load_and_name_what_exists(name):
 def test_digits_recipe_says_what_its_file_says():
     recipe = load_recipe("digits")
     assert recipe.network["readout_steps"] == 16
-    assert recipe.training["rate_limits"] == {"lmu.hidden": 0.5, "output": 0.8}
+    assert recipe.training["budgets"] == {
+        "lmu.hidden": {"rate": 0.5},
+        "output": {"rate": 0.8},
+    }
     assert recipe.deployment == {"target": "loihi1", "chip_steps": 4}
     assert recipe.compare == tuple(DIGITS["compare"])
 
@@ -189,9 +192,9 @@ def test_a_list_is_no_recipe(write):
             "got nan",
         ),
         (
-            lambda content: content["training"].update(rate_limits={"output": "low"}),
-            "recipe mine.json, training: rate_limits needs an object of ensembles and "
-            "rates, got {'output': 'low'}",
+            lambda content: content["training"].update(budgets={"output": 0.8}),
+            "recipe mine.json, training: budgets needs objects of limits by ensemble, "
+            """as {"output": {"rate": 0.8}}, got {'output': 0.8}""",
         ),
         (
             lambda content: content["smoothing"].update(hold=None),

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import expm
+from threadpoolctl import threadpool_limits
 
 from nengo_hybrid.exceptions import BuildError
 
 BASES = ("legendre", "rotations")
 
+# The last bits of products and eigenvectors depend on how many threads share the work,
+# and by its last bits a network is known to be the one of a checkpoint.
+in_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
+
+@in_one_thread
 def lmu_matrices(order, theta_steps):
     """
     Compute the discretized state-space matrices of a Legendre memory.
@@ -90,6 +96,7 @@ class Rotations:
         return self.local + self.spread @ self.gather
 
 
+@in_one_thread
 def rotations(order, theta_steps):
     """
     Compute a Legendre memory in the basis in which it rotates.
@@ -182,6 +189,7 @@ def delay_decoder(order, r):
     return np.polynomial.legendre.legvander(points, order - 1)
 
 
+@in_one_thread
 def memory_std(order, theta_steps, x, *, last_steps=1, basis="legendre", decoder=None):
     """
     Measure how far each coefficient of a memory spreads over a data set.

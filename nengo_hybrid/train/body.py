@@ -17,9 +17,11 @@ class Body:
     plan : Plan
     last_steps : int, optional
         How many of the last steps are read; by default all that there are.
+    train_omega : iterable of str
+        Hybrid populations whose omega is trained, by its logarithm.
     """
 
-    def __init__(self, plan, *, last_steps=None):
+    def __init__(self, plan, *, last_steps=None, train_omega=()):
         self.plan, self.last_steps = plan, last_steps
         self.weights = {
             name: tf.Variable(w, name=name) for name, w in plan.trained_weights.items()
@@ -27,10 +29,16 @@ class Body:
         self.biases = {
             name: tf.Variable(b, name=name) for name, b in plan.trained_biases.items()
         }
-        self.omegas = {
-            p.name: tf.Variable(np.float32(p.omega), trainable=False, name=p.name)
-            for p in plan.body
-            if p.is_hybrid
+        targets = {p.name: np.float32(p.omega) for p in plan.body if p.is_hybrid}
+        self.set_omegas = {
+            name: tf.Variable(omega, trainable=False, name=name)
+            for name, omega in targets.items()
+            if name not in train_omega
+        }
+        self.log_omegas = {
+            name: tf.Variable(np.log(omega), name=name)
+            for name, omega in targets.items()
+            if name in train_omega
         }
         self._full = {
             p.name: tf.constant(p.weights, tf.float32)
@@ -49,7 +57,21 @@ class Body:
     @property
     def variables(self):
         """What the optimizer changes, in a fixed order."""
-        return [*self.weights.values(), *self.biases.values()]
+        groups = self.weights, self.biases, self.log_omegas
+        return [variable for group in groups for variable in group.values()]
+
+    @property
+    def omegas(self):
+        """Every omega as it is now, by population."""
+        return {
+            p.name: (
+                tf.exp(self.log_omegas[p.name])
+                if p.name in self.log_omegas
+                else tf.convert_to_tensor(self.set_omegas[p.name])
+            )
+            for p in self.plan.body
+            if p.is_hybrid
+        }
 
     def draw_voltages(self, n_samples, rng):
         """Draw the voltages of all hybrid populations, uniform in [0, 1)."""
@@ -84,7 +106,7 @@ class Body:
             if stage.feeds_back:
                 weights = {p.name: self._weight(p) for p in self.plan.inside(stage)}
                 loop = self._loops[stage.names]
-                found = loop.run(shape, currents, weights, voltages, self._scales())
+                found = loop.run(shape, currents, weights, voltages, self.scales())
             else:
                 found = self._run_at_once(stage.populations[0], currents, voltages)
             for known, new in zip((values, rates), found, strict=True):
@@ -113,7 +135,7 @@ class Body:
             for parts in zip(*found, strict=True)
         )
 
-    def _scales(self):
+    def scales(self):
         """Return counts per rate of the hybrid populations."""
         return {n: omega * self.plan.graph.dt for n, omega in self.omegas.items()}
 
@@ -127,12 +149,14 @@ class Body:
         rate = population.amplitude * bare
         if not population.is_hybrid:
             return {name: rate}, {name: rate}
-        before, scale = voltages[name][None], self._scales()[name]
+        before, scale = voltages[name][None], self.scales()[name]
         sums = before + tf.cumsum(scale * bare)
         counts = tf.floor(sums) - tf.floor(tf.concat([before, sums[:-1]], 0))
         quantized = counts * (population.amplitude / scale)
-        # Forward the counts, backward the rate: straight through.
-        return {name: rate + tf.stop_gradient(quantized - rate)}, {name: rate}
+        # Forward the counts, backward the rate: straight through. The error is what is
+        # left of a count, so it falls as omega rises.
+        error = tf.stop_gradient(quantized - rate) * (tf.stop_gradient(scale) / scale)
+        return {name: rate + error}, {name: rate}
 
     def _current(self, population, values, stage):
         """
@@ -171,6 +195,8 @@ class Body:
         """Return the values that training changed, by `with_parameters`' names."""
         found = {f"{name}.weights": v.numpy() for name, v in self.weights.items()}
         found |= {f"{name}.bias": v.numpy() for name, v in self.biases.items()}
+        omegas = self.omegas
+        found |= {f"{name}.omega": omegas[name].numpy() for name in self.log_omegas}
         return found
 
 

@@ -4,6 +4,8 @@ import nengo
 import tensorflow as tf
 
 from nengo_hybrid.neurons import HybridSpiking
+from nengo_hybrid.parameters import object_names
+from nengo_hybrid.train.smoothing import Schedules
 
 
 def set_omega(sim, ensemble, omega):
@@ -25,6 +27,24 @@ def set_omega(sim, ensemble, omega):
     variable.assign(values)
 
 
+def omega_of(sim, signal):
+    """
+    Return an ``omega`` as it is in NengoDL's variable, for use in its graph.
+
+    Parameters
+    ----------
+    sim : nengo_dl.Simulator
+    signal : nengo.builder.signal.Signal
+
+    Returns
+    -------
+    scalar tensor
+    """
+    tensor = sim.tensor_graph.signals[signal]
+    ((start, _),) = tensor.slices
+    return sim.tensor_graph.base_params[tensor.key][start]
+
+
 class AnnealOmega(tf.keras.callbacks.Callback):
     """
     Move the ``omega`` of every hybrid-spiking ensemble along a schedule.
@@ -34,15 +54,18 @@ class AnnealOmega(tf.keras.callbacks.Callback):
     Parameters
     ----------
     sim : nengo_dl.Simulator
-    smoothing : Smoothing or None
-        None sets each ensemble's own omega and leaves it there.
+    smoothing : Smoothing, dict of str to Smoothing, or None
+        See `Schedules`; None sets each ensemble's own omega and leaves it there.
     epochs : int
         Epochs of the whole training, over which the schedule runs.
     """
 
     def __init__(self, sim, smoothing, epochs):
         super().__init__()
-        self.sim, self.smoothing, self.epochs = sim, smoothing, epochs
+        self.sim, self.epochs = sim, epochs
+        is_made = isinstance(smoothing, Schedules)
+        self.schedules = smoothing if is_made else Schedules(smoothing)
+        self.names = object_names(sim.model.toplevel)
         self.epoch = 0
         self.ensembles = [
             ensemble
@@ -71,7 +94,7 @@ class AnnealOmega(tf.keras.callbacks.Callback):
     def omega(self, ensemble: nengo.Ensemble, done):
         """Return the omega of an ensemble when the part ``done`` is over."""
         target = ensemble.neuron_type.omega
-        return target if self.smoothing is None else self.smoothing.omega(done, target)
+        return self.schedules.omega(self.names[ensemble], done, target)
 
 
 class EachMinibatch(tf.keras.callbacks.Callback):

@@ -1,19 +1,22 @@
 """Training: through NengoDL, which runs any network, or in parallel over time."""
 
 import contextlib
-import dataclasses
 import logging
 import math
 from pathlib import Path
 
 import tensorflow as tf
+from threadpoolctl import threadpool_limits
 
 from nengo_hybrid.exceptions import LowerError, ShapeError, TrainError
+from nengo_hybrid.neurons import HybridSpiking
 from nengo_hybrid.parameters import copy_network, find_ensemble, with_parameters
+from nengo_hybrid.train.budgets import check_budgets
 from nengo_hybrid.train.checkpoint import Checkpoints
 from nengo_hybrid.train.epochs import Epochs
 from nengo_hybrid.train.parallel import ParallelSession
 from nengo_hybrid.train.plan import make_plan
+from nengo_hybrid.train.smoothing import Schedules
 from nengo_hybrid.train.stepwise import StepwiseSession
 from nengo_hybrid.train.tensorboard import Scalars
 from nengo_hybrid.trained import Trained
@@ -33,8 +36,9 @@ def train(
     learning_rate=3e-3,
     weight_decay=0.0,
     readout_steps=1,
-    rate_limits=None,
-    rate_limit_weight=1.0,
+    budgets=None,
+    budget_weight=1.0,
+    train_omega=(),
     logit_scale=10.0,
     label_smoothing=0.0,
     unroll_simulation=8,
@@ -58,17 +62,25 @@ def train(
         With one node without inputs, and one probe with a value per class. It is
         left as it is.
     data : nengo_hybrid.datasets.Dataset
-    smoothing : Smoothing, optional
-        By default omega stays at each population's own from the start.
+    smoothing : Smoothing, or dict of str to Smoothing, optional
+        For all populations, or by ensemble. By default omega stays at each
+        population's own from the start.
     epochs, minibatch_size : int
     learning_rate : float
     weight_decay : float
         Part of each weight, times the learning rate, that it loses with every
         minibatch (AdamW). Biases, encoders and omegas lose nothing.
     readout_steps : int
-    rate_limits : dict of str to float, optional
-        Rates, by ensemble, above which the squared excess is added to the loss.
-    rate_limit_weight : float
+    budgets : dict of str to dict of str to float, optional
+        By ensemble, limits of its "rate", "bits_max", "significant_bits" or
+        "spikes_per_step", above which the squared excess is added to the loss: of
+        rates each neuron's, of others that of the mean over all neurons. What is over
+        in validation is taken from the accuracy that chooses the epoch.
+    budget_weight : float
+    train_omega : iterable of str
+        Ensembles whose omega is trained with the weights, beginning with their own;
+        in parallel only, and not where it feeds back. Without a budget of bits, omega
+        only rises.
     logit_scale : float
         Factor on the mean activity before the softmax; activity is at most a few
         units.
@@ -88,7 +100,7 @@ def train(
         "nengo-dl" runs any network, step by step; "parallel" one without encoders and
         decoders, all steps at once but for what feeds back; "auto" takes the second
         where it can.
-        In parallel, rates are limited in the last ``readout_steps`` only.
+        In parallel, budgets hold in the last ``readout_steps`` only.
     checkpoints : path-like, optional
         Folder for a checkpoint after each epoch, the newest and the one before; and
         after a SIGTERM or Ctrl-C, which then end the training. Scalars for
@@ -120,8 +132,9 @@ def train(
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "readout_steps": readout_steps,
-        "rate_limits": rate_limits or {},
-        "rate_limit_weight": rate_limit_weight,
+        "budgets": budgets or {},
+        "budget_weight": budget_weight,
+        "train_omega": sorted(train_omega),
         "logit_scale": logit_scale,
         "label_smoothing": label_smoothing,
         "unroll_simulation": unroll_simulation,
@@ -133,14 +146,14 @@ def train(
         raise TrainError("train needs checkpoints, a folder, to resume from; got None")
     plan = _choose_plan(network, data, engine, dt, seed)
     untrained = _seeded(network, seed)
-    for name in settings["rate_limits"]:
-        find_ensemble(network, name)
+    schedules = Schedules(smoothing)
+    _check_names(network, plan, schedules, settings)
     kept = None
     if checkpoints is not None:
-        identity = _identity(data, plan, smoothing, settings)
+        identity = _identity(data, plan, schedules, settings)
         kept = Checkpoints(checkpoints, resume=resume, identity=identity)
-    with _open_session(network, data, plan, smoothing, settings) as session:
-        best, history = _fit(session, data, smoothing, settings, kept, progress)
+    with _open_session(network, data, plan, schedules, settings) as session:
+        best, history = _fit(session, data, schedules, settings, kept, progress)
     return Trained(
         network=with_parameters(untrained, best.parameters),
         parameters=best.parameters,
@@ -152,23 +165,23 @@ def train(
     )
 
 
-def _identity(data, plan, smoothing, settings):
+def _identity(data, plan, schedules, settings):
     """Return what a training has to share with the checkpoint it goes on from."""
     engine = {"engine": "nengo-dl" if plan is None else "parallel"}
-    smoothing = None if smoothing is None else dataclasses.asdict(smoothing)
     return {
         "data": data.sha256,
-        "settings": engine | settings | {"smoothing": smoothing},
+        "settings": engine | settings | {"smoothing": schedules.to_json()},
     }
 
 
 @contextlib.contextmanager
-def _open_session(network, data, plan, smoothing, settings):
+def _open_session(network, data, plan, schedules, settings):
     """Open what computes the minibatches of a training."""
     of_loop = ("epochs", "learning_rate", "weight_decay")
     shared = {k: v for k, v in settings.items() if k not in of_loop}
-    shared["smoothing"] = smoothing
+    shared["schedules"] = schedules
     if plan is None:
+        del shared["train_omega"]
         copy = _seeded(network, settings["seed"])
         with StepwiseSession(copy, data, **shared) as session:
             yield session
@@ -177,7 +190,7 @@ def _open_session(network, data, plan, smoothing, settings):
         yield ParallelSession(plan, data, **shared)
 
 
-def _fit(session, data, smoothing, settings, checkpoints, progress):
+def _fit(session, data, schedules, settings, checkpoints, progress):
     """Train epoch by epoch; return the `Best` and the history."""
     epochs, size = settings["epochs"], settings["minibatch_size"]
     n_minibatches = epochs * (len(data.train) // size)
@@ -196,7 +209,7 @@ def _fit(session, data, smoothing, settings, checkpoints, progress):
             n_samples=len(data.train),
             minibatch_size=size,
             epochs=epochs,
-            smoothing=smoothing,
+            schedules=schedules,
             seed=settings["seed"],
             learning_rate=lambda n_done: float(schedule(n_done)),
             checkpoints=checkpoints,
@@ -234,13 +247,41 @@ def _check_settings(data, settings):
         value = settings[name]
         if not (math.isfinite(value) and value > 0):
             raise TrainError(f"train needs a finite {name} above 0, got {value!r}")
-    decay, spread = settings["weight_decay"], settings["label_smoothing"]
-    if not (math.isfinite(decay) and decay >= 0):
-        raise TrainError(
-            f"train needs a finite weight_decay of at least 0, got {decay!r}"
-        )
+    for name in ("weight_decay", "budget_weight"):
+        value = settings[name]
+        if not (math.isfinite(value) and value >= 0):
+            raise TrainError(
+                f"train needs a finite {name} of at least 0, got {value!r}"
+            )
+    spread = settings["label_smoothing"]
     if not 0 <= spread < 1:
         raise TrainError(f"train needs label_smoothing in [0, 1), got {spread!r}")
+
+
+def _check_names(network, plan, schedules, settings):
+    """Refuse schedules, budgets and omegas of populations that cannot have them."""
+    check_budgets(network, settings["budgets"])
+    trained = settings["train_omega"]
+    for what, names in (("smoothing", schedules.by_name), ("train_omega", trained)):
+        for name in names:
+            neuron_type = find_ensemble(network, name).neuron_type
+            if not isinstance(neuron_type, HybridSpiking):
+                raise TrainError(
+                    f"{what} of {name} needs HybridSpiking neurons, got {neuron_type}"
+                )
+    for name in trained:
+        if name in schedules.by_name:
+            raise TrainError(
+                f"omega of {name} cannot be both trained and moved by a schedule; take "
+                "it out of train_omega or smoothing"
+            )
+    if plan is None and trained:
+        raise TrainError(
+            f"train_omega of {trained[0]} needs the engine 'parallel'; NengoDL keeps "
+            "omega where no optimizer moves it"
+        )
+    if plan is not None:
+        plan.check_trained(settings["budgets"], trained)
 
 
 def _seeded(network, seed):
@@ -259,7 +300,10 @@ def _choose_plan(network, data, engine, dt, seed):
     if engine == "nengo-dl":
         return None
     try:
-        plan, reasons = make_plan(_seeded(network, seed), dt=dt)
+        # The last bits of decoders depend on the number of threads, and the network's
+        # digest on those.
+        with threadpool_limits(1, "blas"):
+            plan, reasons = make_plan(_seeded(network, seed), dt=dt)
     except LowerError as error:
         plan, reasons = None, [str(error)]
     if plan is None and engine == "parallel":

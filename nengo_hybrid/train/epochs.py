@@ -39,7 +39,7 @@ class Epochs:
     n_samples, minibatch_size : int
         Samples to train on; what is left of the last minibatch is not.
     epochs : int
-    smoothing : Smoothing or None
+    schedules : Schedules
     seed : int
         Of the order of samples.
     learning_rate : callable
@@ -62,13 +62,13 @@ class Epochs:
         n_samples,
         minibatch_size,
         epochs,
-        smoothing,
+        schedules,
         seed,
         learning_rate,
         checkpoints=None,
         scalars=None,
     ):
-        self.session, self.epochs, self.smoothing = session, epochs, smoothing
+        self.session, self.epochs, self.schedules = session, epochs, schedules
         self.n_samples, self.minibatch_size = n_samples, minibatch_size
         self.n_batches = n_samples // minibatch_size
         self.learning_rate = learning_rate
@@ -147,8 +147,10 @@ class Epochs:
         row |= {f"omega.{n}": v for n, v in self.session.omegas(done).items()}
         for key, value in row.items():
             self.history.setdefault(key, []).append(value)
-        if self.smoothing is None or self.smoothing.is_held(done):
-            score = (row["val_accuracy"], -row["val_loss"])
+        if self.schedules.is_held(done):
+            # What is over a budget counts as it does in the loss.
+            over = row.get("val_penalty", 0.0)
+            score = (row["val_accuracy"] - over, -row["val_loss"])
             self.best.offer(score, self.session.read, epoch)
         if self.scalars is not None:
             last = self.learning_rate((epoch + 1) * self.n_batches - 1)

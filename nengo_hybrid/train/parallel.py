@@ -18,6 +18,7 @@ import tensorflow as tf
 from nengo_hybrid.graph import digest
 from nengo_hybrid.metrics import bits_max, significant_bits
 from nengo_hybrid.train.body import Body, inputs
+from nengo_hybrid.train.budgets import penalty
 from nengo_hybrid.train.front import features
 from nengo_hybrid.train.losses import cross_entropy
 
@@ -39,21 +40,22 @@ class ParallelSession:
         plan,
         data,
         *,
-        smoothing,
-        rate_limits,
-        rate_limit_weight,
+        schedules,
+        budgets,
+        budget_weight,
+        train_omega,
         readout_steps,
         minibatch_size,
         seed,
         logit_scale,
         label_smoothing,
     ):
-        self.plan, self.data, self.smoothing = plan, data, smoothing
-        self.rate_limits, self.rate_limit_weight = rate_limits, rate_limit_weight
+        self.plan, self.data, self.schedules = plan, data, schedules
+        self.budgets, self.budget_weight = budgets, budget_weight
         self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
         self.seed, self.logit_scale = seed, logit_scale
         self.label_smoothing = label_smoothing
-        self.body = Body(plan, last_steps=readout_steps)
+        self.body = Body(plan, last_steps=readout_steps, train_omega=train_omega)
         self.rng = tf.random.Generator.from_seed(seed)
         self.features = {"validation": self._features("validation", seed)}
         self._finite = None
@@ -71,19 +73,21 @@ class ParallelSession:
 
     def omegas(self, done):
         """Return every omega, by population, when the part ``done`` is over."""
-        if self.smoothing is None:
-            return self.hybrid
-        return {n: self.smoothing.omega(done, o) for n, o in self.hybrid.items()}
+        trained, now = self.body.log_omegas, self.body.omegas
+        return {
+            n: float(now[n]) if n in trained else self.schedules.omega(n, done, target)
+            for n, target in self.hybrid.items()
+        }
 
     def set_omega(self, done):
-        """Set every omega for a training of which the part ``done`` is over."""
-        for name, omega in self.omegas(done).items():
-            self.body.omegas[name].assign(omega)
+        """Set omegas for a training of which the part ``done`` is over."""
+        for name, variable in self.body.set_omegas.items():
+            variable.assign(self.schedules.omega(name, done, self.hybrid[name]))
 
     @property
     def undecayed(self):
         """The variables that ``weight_decay`` leaves alone."""
-        return list(self.body.biases.values())
+        return [*self.body.biases.values(), *self.body.log_omegas.values()]
 
     def compile(self, optimizer):
         """Get ready to train with an optimizer."""
@@ -137,9 +141,7 @@ class ParallelSession:
         with tf.GradientTape() as tape:
             activity, rates = self.body.run(values, voltages)
             loss = self._loss(activity, labels, self.label_smoothing)
-            for name, limit in self.rate_limits.items():
-                excess = tf.nn.relu(rates[name] / self._unit(name) - limit)
-                loss += self.rate_limit_weight * tf.reduce_mean(tf.square(excess))
+            loss += self._penalty(rates)
         finite = self._all_finite(activity)
         return loss, finite, tape.gradient(loss, self.body.variables)
 
@@ -151,6 +153,15 @@ class ParallelSession:
             label_smoothing=label_smoothing,
         )
         return tf.reduce_mean(losses)
+
+    def _penalty(self, rates):
+        """Return what is added to the loss by what is over a budget."""
+        scales = self.body.scales()
+        return sum(
+            self.budget_weight
+            * penalty(limits, rates[name] / self._unit(name), scales.get(name))
+            for name, limits in self.budgets.items()
+        )
 
     def _unit(self, name):
         return self.plan.graph.population(name).amplitude
@@ -179,12 +190,12 @@ class ParallelSession:
         Returns
         -------
         scores : dict of str to float
-            Loss and accuracy.
+            Loss and accuracy, and what is over the budgets if there are any.
         bits : dict of str to float
             "bits_max.<population>" and "significant_bits.<population>".
         """
         split, rng = self.data.validation, tf.random.Generator.from_seed(self.seed)
-        activity, _ = self.body.run_in_parts(
+        activity, rates = self.body.run_in_parts(
             self.features["validation"],
             self.body.draw_voltages(len(split), rng),
             size=self.minibatch_size,
@@ -196,6 +207,8 @@ class ParallelSession:
             "val_loss": float(self._loss(activity, tf.constant(split.y), 0.0)),
             "val_accuracy": float(np.mean(answers == split.y)),
         }
+        if self.budgets:
+            scores["val_penalty"] = float(self._penalty(rates))
         return scores, self._bits(activity) if bits else {}
 
     def _bits(self, activity):
@@ -212,7 +225,7 @@ class ParallelSession:
     def read(self):
         """Return the values that training changed, and the final omegas."""
         omegas = {f"{n}.omega": np.float32(o) for n, o in self.omegas(1.0).items()}
-        return self.body.read() | omegas
+        return omegas | self.body.read()
 
     def _variables(self):
         """All that changes while training, by name."""

@@ -6,6 +6,7 @@ import nengo
 import numpy as np
 from nengo.ensemble import Neurons
 
+from nengo_hybrid.exceptions import TrainError
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.parameters import object_names, trained_objects
 
@@ -92,6 +93,36 @@ class Plan:
             and p.post not in stage.names
             and (p.delay or p.post in whole)
         }
+
+    def check_trained(self, budgets, train_omega):
+        """
+        Refuse omegas that cannot be trained, and budgets that training cannot meet.
+
+        Parameters
+        ----------
+        budgets, train_omega : iterable of str
+            Populations.
+
+        Raises
+        ------
+        TrainError
+        """
+        stages = {name: stage for stage in self.stages for name in stage.names}
+        for name in train_omega:
+            if name in self.fixed:
+                raise TrainError(
+                    f"omega of {name} cannot be trained, since it is run before each "
+                    "epoch: nothing trained comes before it"
+                )
+            if stages[name].feeds_back:
+                raise TrainError(f"omega of {name} cannot be trained: it feeds back")
+        for name in budgets:
+            is_learned = name in stages and stages[name].is_learned
+            if not is_learned and name not in train_omega:
+                raise TrainError(
+                    f"budgets of {name} cannot be met by training, since nothing "
+                    "trained comes before it; take them out, or put it into train_omega"
+                )
 
     def moved(self, stage):
         """Name what of a stage training moves by a bias, a weight or what is before."""

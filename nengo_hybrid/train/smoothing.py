@@ -1,11 +1,11 @@
 """How ``omega`` moves from rates to spikes over the course of training."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from nengo_hybrid.exceptions import TrainError
 
-SCHEDULES = ("geometric", "linear", "cosine")
+SCHEDULES = ("geometric", "linear", "cosine", "held")
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Smoothing:
         Part of training at the end, in [0, 1), during which omega stays at its
         target. Parameters are only kept from there.
     schedule : str
-        "geometric" (the usual choice), "linear", or "cosine": geometric, but slow at
-        its beginning and end.
+        "geometric" (the usual choice), "linear", "cosine" (geometric, but slow at its
+        beginning and end), or "held": at the start until the held part begins.
 
     Raises
     ------
@@ -75,6 +75,8 @@ class Smoothing:
         moved = min(1.0, done / (1 - self.hold))
         if moved == 1.0:
             return float(target)
+        if self.schedule == "held":
+            return float(self.start)
         if self.schedule == "linear":
             return self.start + moved * (target - self.start)
         if self.schedule == "cosine":
@@ -84,3 +86,34 @@ class Smoothing:
     def is_held(self, done):
         """Return True once omega stays at its target."""
         return done >= 1 - self.hold
+
+
+class Schedules:
+    """
+    What moves the omega of each population.
+
+    Parameters
+    ----------
+    smoothing : Smoothing, dict of str to Smoothing, or None
+        For all populations, or by name; those without one stay at their own omega.
+    """
+
+    def __init__(self, smoothing):
+        self.by_name = smoothing if isinstance(smoothing, dict) else {}
+        self.for_all = None if isinstance(smoothing, dict) else smoothing
+
+    def omega(self, name, done, target):
+        """Return ``omega`` for a population; see `Smoothing.omega`."""
+        found = self.by_name.get(name, self.for_all)
+        return target if found is None else found.omega(done, target)
+
+    def is_held(self, done):
+        """Return True once every omega stays at its target."""
+        every = [*self.by_name.values(), self.for_all]
+        return all(found is None or found.is_held(done) for found in every)
+
+    def to_json(self):
+        """Return the schedules as plain values."""
+        if self.by_name:
+            return {name: asdict(found) for name, found in self.by_name.items()}
+        return None if self.for_all is None else asdict(self.for_all)

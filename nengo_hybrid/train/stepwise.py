@@ -8,12 +8,14 @@ import numpy as np
 import tensorflow as tf
 from nengo.builder.processes import SimProcess
 from nengo.synapses import LinearFilter
+from threadpoolctl import threadpool_limits
 
 from nengo_hybrid.exceptions import TrainError
 from nengo_hybrid.graph import digest
 from nengo_hybrid.neurons import HybridSpiking
 from nengo_hybrid.parameters import find_ensemble, object_names
-from nengo_hybrid.train.callbacks import AnnealOmega, EachMinibatch
+from nengo_hybrid.train.budgets import penalty
+from nengo_hybrid.train.callbacks import AnnealOmega, EachMinibatch, omega_of
 from nengo_hybrid.train.losses import cross_entropy
 from nengo_hybrid.train.neuron_builders import HybridSpikingBuilder
 
@@ -38,9 +40,9 @@ class StepwiseSession:
         network,
         data,
         *,
-        smoothing,
-        rate_limits,
-        rate_limit_weight,
+        schedules,
+        budgets,
+        budget_weight,
         readout_steps,
         minibatch_size,
         seed,
@@ -54,8 +56,9 @@ class StepwiseSession:
         (self.input,) = (n for n in network.all_nodes if n.size_in == 0)
         self.readout_steps, self.minibatch_size = readout_steps, minibatch_size
         self.logit_scale, self.label_smoothing = logit_scale, label_smoothing
-        self.rate_limits = _add_rate_probes(network, rate_limits)
-        self.rate_limit_weight = rate_limit_weight
+        self.budgets, self.budget_weight = budgets, budget_weight
+        self.rate_probes = _add_rate_probes(network, budgets)
+        self.dt = dt
         self.sim = _build(
             network,
             dt=dt,
@@ -63,7 +66,7 @@ class StepwiseSession:
             unroll_simulation=unroll_simulation,
             seed=seed,
         )
-        self.annealing = AnnealOmega(self.sim, smoothing, epochs=1)
+        self.annealing = AnnealOmega(self.sim, schedules, epochs=1)
         self.set_omega = self.annealing.set_all
 
     def __enter__(self):
@@ -131,15 +134,21 @@ class StepwiseSession:
                 label_smoothing=self.label_smoothing,
             )
 
-        def above(limit):
-            return lambda _, rate: tf.reduce_mean(
-                tf.square(tf.nn.relu(rate - limit)), axis=(1, 2)
-            )
+        def above(name):
+            return lambda _, rates: self._penalty(name, rates)
 
         losses, weights = {self.probe: answer}, {self.probe: 1.0}
-        for probe, limit in self.rate_limits.items():
-            losses[probe], weights[probe] = above(limit), self.rate_limit_weight
+        for name, probe in self.rate_probes.items():
+            losses[probe], weights[probe] = above(name), self.budget_weight
         self.sim.compile(optimizer, loss=losses, loss_weights=weights)
+
+    def _penalty(self, name, rates):
+        """Return what an ensemble is over its budgets, before the weight of that."""
+        signal = self.sim.model.sig[find_ensemble(self.network, name).neurons]
+        scale = None
+        if "omega" in signal:
+            scale = self.dt * omega_of(self.sim, signal["omega"])
+        return penalty(self.budgets[name], rates, scale)
 
     def fit_epoch(self, epoch, order, first, *, begin, end):
         """
@@ -157,7 +166,7 @@ class StepwiseSession:
         """
         left = order[first * self.minibatch_size :]
         targets = {self.probe: self.data.train.y[left, None, None]}
-        for probe in self.rate_limits:
+        for probe in self.rate_probes.values():
             targets[probe] = np.zeros((len(left), 1, probe.size_in), np.float32)
         self.sim.fit(
             {self.input: self.data.train.x[left]},
@@ -179,7 +188,7 @@ class StepwiseSession:
         Returns
         -------
         scores : dict of str to float
-            Loss and accuracy.
+            Loss and accuracy, and what is over the budgets if there are any.
         bits : dict
             Empty.
         """
@@ -195,6 +204,11 @@ class StepwiseSession:
             "val_loss": float(-np.mean(log_p[np.arange(len(split)), split.y])),
             "val_accuracy": float(np.mean(np.argmax(means, axis=1) == split.y)),
         }
+        if self.budgets:
+            scores["val_penalty"] = self.budget_weight * sum(
+                float(self._penalty(name, tf.constant(activity[probe][: len(split)])))
+                for name, probe in self.rate_probes.items()
+            )
         return scores, {}
 
     def first_not_finite(self):
@@ -285,7 +299,8 @@ def _build(network, **settings):
     """Build NengoDL's simulator, without its banners."""
     bits = nengo.rc.get("precision", "bits")
     try:
-        with warnings.catch_warnings():
+        # In one thread, as in `engine._choose_plan`.
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
             warnings.filterwarnings("ignore", message="No GPU support detected")
             return nengo_dl.Simulator(network, progress_bar=False, **settings)
     finally:
@@ -301,11 +316,16 @@ def _structure(obj):
     return obj.size_in, obj.size_out, kind
 
 
-def _add_rate_probes(network, rate_limits):
-    """Probe the rates of the ensembles that have a limit; return it by probe."""
-    ensembles = {find_ensemble(network, name): v for name, v in rate_limits.items()}
+def _add_rate_probes(network, names):
+    """Probe the rates of ensembles; return the probes by their names."""
+    ensembles = {name: find_ensemble(network, name) for name in names}
     with network:
         return {
-            nengo.Probe(ensemble.neurons, "rate_out"): limit
-            for ensemble, limit in ensembles.items()
+            name: nengo.Probe(ensemble.neurons, _rate_signal(ensemble.neuron_type))
+            for name, ensemble in ensembles.items()
         }
+
+
+def _rate_signal(neuron_type):
+    """Name what has the rates: of neurons that send none, what is behind counts."""
+    return "rate_out" if isinstance(neuron_type, HybridSpiking) else "output"

@@ -112,7 +112,7 @@ def test_an_unknown_key_is_refused_before_anything(run, tmp_path, refused):
     refused(
         run("train", recipe, "--out", "run"),
         "BuildError: recipe small.json, training: unknown key 'epoch'; it knows "
-        "epochs, minibatch_size, learning_rate, rate_limits, rate_limit_weight, "
+        "epochs, minibatch_size, learning_rate, budgets, budget_weight, train_omega, "
         "engine, logit_scale, label_smoothing, weight_decay",
     )
     assert not (tmp_path / "run").exists()

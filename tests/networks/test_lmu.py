@@ -3,9 +3,12 @@
 import nengo
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from nengo_hybrid.exceptions import BuildError, ShapeError
-from nengo_hybrid.networks import LMU
+from nengo_hybrid.graph import digest
+from nengo_hybrid.network_graph import to_graph
+from nengo_hybrid.networks import LMU, SequenceClassifier
 from nengo_hybrid.networks.memory import (
     delay_decoder,
     lmu_matrices,
@@ -330,3 +333,24 @@ def test_memory_std_of_a_decoder_is_that_of_the_sums():
     _, found = run_lmu(x[0], ["state"], order=4, theta_steps=12, basis="rotations")
     std = memory_std(4, 12, x[:1], last_steps=5, basis="rotations", decoder=gather)
     np.testing.assert_allclose(std, (found["state"][-5:] @ gather.T).std(axis=0))
+
+
+@pytest.mark.parametrize("basis", ["legendre", "rotations"])
+def test_a_network_is_the_same_however_many_threads_compute_it(basis):
+    x = np.random.RandomState(0).uniform(size=(300, 128, 1))
+    found = set()
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, "blas"):
+            network = SequenceClassifier(
+                x,
+                10,
+                order=128,
+                theta_steps=128,
+                n_hidden=8,
+                basis=basis,
+                quantize_loop=True,
+                omega_hub=6 if basis == "rotations" else None,
+                seed=0,
+            )
+            found.add(digest(to_graph(network, dt=1.0)))
+    assert len(found) == 1

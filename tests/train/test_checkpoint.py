@@ -19,7 +19,10 @@ ARRAYS = {
     "rng": np.array([1, 2**63 - 1], np.int64),
     "best.omega": np.array(7.0),
 }
-IDENTITY = {"data": "d" * 64, "settings": {"epochs": 6, "rate_limits": {"a": 0.1}}}
+IDENTITY = {
+    "data": "d" * 64,
+    "settings": {"epochs": 6, "budgets": {"a": {"rate": 0.1}}},
+}
 
 
 def assert_same(arrays, others):
@@ -140,7 +143,7 @@ def test_the_newest_is_loaded(tmp_path):
 
 def test_a_setting_of_numpy_is_that_of_python(tmp_path):
     make_folder(tmp_path)
-    settings = {"epochs": np.int64(6), "rate_limits": {"a": np.float64(0.1)}}
+    settings = {"epochs": np.int64(6), "budgets": {"a": {"rate": np.float64(0.1)}}}
     identity = {**IDENTITY, "settings": settings}
     folder = Checkpoints(tmp_path, resume=True, identity=identity)
     assert folder.identity == IDENTITY
@@ -239,7 +242,7 @@ def test_another_network_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "then", "now"),
-    [("epochs", 6, 8), ("rate_limits", {"a": 0.1}, {"a": 0.2})],
+    [("epochs", 6, 8), ("budgets", {"a": {"rate": 0.1}}, {"a": {"rate": 0.2}})],
 )
 def test_another_setting_is_named(tmp_path, name, then, now):
     make_folder(tmp_path)

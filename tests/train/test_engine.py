@@ -67,8 +67,8 @@ def trained_on_levels():
     data = make_data()
     network = make_network(data)
     smoothing = Smoothing(start=16, hold=0.5)
-    limits = {"lmu.hidden": 0.8}
-    trained = train(network, data, **quick(smoothing=smoothing, rate_limits=limits))
+    budgets = {"lmu.hidden": {"rate": 0.8}}
+    trained = train(network, data, **quick(smoothing=smoothing, budgets=budgets))
     return data, network, trained
 
 
@@ -142,7 +142,7 @@ def test_direct_training_keeps_omega():
     assert trained.history["omega.lmu.hidden"] == [2.0]
 
 
-def test_rate_limits_lower_the_rates():
+def test_budgets_of_rates_lower_the_rates():
     data = make_data()
 
     def mean_rate(**settings):
@@ -156,7 +156,7 @@ def test_rate_limits_lower_the_rates():
             sim.run_steps(N_STEPS)
         return sim.data[probe].mean()
 
-    limited = mean_rate(rate_limits={"lmu.hidden": 0.05}, rate_limit_weight=30.0)
+    limited = mean_rate(budgets={"lmu.hidden": {"rate": 0.05}}, budget_weight=30.0)
     assert limited < 0.7 * mean_rate()
 
 
@@ -233,10 +233,10 @@ def test_a_network_without_a_single_probe_is_refused():
     )
 
 
-def test_a_rate_limit_on_an_unknown_ensemble_is_refused():
+def test_a_budget_of_an_unknown_ensemble_is_refused():
     data = make_data()
     with pytest.raises(BuildError) as caught:
-        train(make_network(data), data, **quick(rate_limits={"hidden": 1.0}))
+        train(make_network(data), data, **quick(budgets={"hidden": {"rate": 1.0}}))
     assert str(caught.value) == (
         "the network has no ensemble 'hidden'; it has lmu.hidden, lmu.readout, output"
     )

@@ -66,7 +66,7 @@ def train_small(engine, **settings):
         "readout_steps": 4,
         "unroll_simulation": 1,
         "smoothing": Smoothing(start=16, hold=0.5),
-        "rate_limits": {"lmu.hidden": 0.5},
+        "budgets": {"lmu.hidden": {"rate": 0.5}},
         "progress": False,
         "engine": engine,
     }
@@ -301,7 +301,7 @@ def test_resuming_needs_a_folder():
 )
 def test_a_loss_that_is_not_finite_names_what_was_lost_first(engine, first):
     with pytest.raises(DivergenceError) as caught:
-        train_small(engine, learning_rate=1e30, weight_decay=0.0, rate_limits=None)
+        train_small(engine, learning_rate=1e30, weight_decay=0.0, budgets=None)
     # Weights of 1e30 behind others of 1e30: the hidden layer is finite, the next not.
     assert re.fullmatch(
         rf"the loss is nan at epoch 0, minibatch 1; first not finite: {first}[\w.]*; "

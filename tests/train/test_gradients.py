@@ -10,6 +10,7 @@ from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.networks import LMU
 from nengo_hybrid.neurons import HybridSpiking, Identity
 from nengo_hybrid.parameters import copy_network, object_names
+from nengo_hybrid.train.smoothing import Schedules
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("nengo_dl")
@@ -142,9 +143,9 @@ def by_nengo_dl(network, data, readout_steps):
     with StepwiseSession(
         network,
         data,
-        rate_limits={name: RATE_LIMIT for name in hybrid_names(network)},
-        smoothing=None,
-        rate_limit_weight=1.0,
+        budgets={name: {"rate": RATE_LIMIT} for name in hybrid_names(network)},
+        schedules=Schedules(None),
+        budget_weight=1.0,
         readout_steps=readout_steps,
         minibatch_size=N_SAMPLES,
         seed=0,

@@ -139,9 +139,10 @@ def test_a_voltage_drawn_late_is_as_good_as_one_drawn_early():
 @pytest.fixture(scope="module")
 def trained_on_levels():
     data = make_data()
-    smoothing, limits = Smoothing(start=16, hold=0.5), {"lmu.hidden": 0.8}
+    smoothing = Smoothing(start=16, hold=0.5)
+    budgets = {"lmu.hidden": {"rate": 0.8}}
     network = make_network(data)
-    options = quick(smoothing=smoothing, rate_limits=limits)
+    options = quick(smoothing=smoothing, budgets=budgets)
     return data, network, train(network, data, **options)
 
 
