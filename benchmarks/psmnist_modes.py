@@ -31,7 +31,7 @@ from measure import environment
 from nengo_hybrid import datasets
 from nengo_hybrid.evaluation import evaluate, synaptic_ops
 from nengo_hybrid.graph_run import run_graph
-from nengo_hybrid.metrics import significant_bits
+from nengo_hybrid.metrics import pareto_front, significant_bits
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.parameters import with_parameters
@@ -156,6 +156,10 @@ def add_row(path, row):
     if path.exists():
         content = json.loads(path.read_text(encoding="utf-8"))
     content["sweep"].append(row)
+    costs = ("bits_max", "significant_bits", "synaptic_ops")
+    front = pareto_front(content["sweep"], high=("accuracy",), low=costs)
+    for tried, is_best in zip(content["sweep"], front, strict=True):
+        tried["on_front"] = is_best
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -194,6 +194,45 @@ def tallied_bits(levels):
     }
 
 
+def pareto_front(rows, *, high, low):
+    """
+    Find what nothing else beats.
+
+    A row is beaten by one that is as good in everything, and better in something.
+
+    Parameters
+    ----------
+    rows : list of dict
+        A value of None counts as the worst there is.
+    high, low : tuple of str
+        Keys of what should be high, and low.
+
+    Returns
+    -------
+    list of bool
+
+    Examples
+    --------
+    >>> rows = [{"right": r, "cost": c} for r, c in ((9, 5), (8, 5), (7, 1))]
+    >>> pareto_front(rows, high=("right",), low=("cost",))
+    [True, False, True]
+    """
+    cost = np.array(
+        [
+            [_cost(row[key], -1) for key in high] + [_cost(row[key], 1) for key in low]
+            for row in rows
+        ]
+    )
+    return [
+        not np.any(np.all(cost <= own, axis=1) & np.any(cost < own, axis=1))
+        for own in cost
+    ]
+
+
+def _cost(value, sign):
+    return np.inf if value is None else sign * value
+
+
 def _as_counts(counts):
     counts = np.asarray(counts)
     is_whole = np.issubdtype(counts.dtype, np.integer)

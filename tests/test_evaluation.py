@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nengo_hybrid.datasets import Split
-from nengo_hybrid.evaluation import LARGEST_COUNT, evaluate
+from nengo_hybrid.evaluation import LARGEST_COUNT, evaluate, synaptic_ops
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_graph
@@ -57,3 +57,24 @@ def test_a_count_beyond_the_largest_is_an_error():
     with pytest.raises(EmulateError) as caught:
         evaluate(two_layers(), split, readout_steps=1, seed=0)
     assert f"more than {LARGEST_COUNT}; lower its omega" in str(caught.value)
+
+
+def test_synaptic_ops_by_hand():
+    # Drives of 0.5 and 1 at omega 1 from a voltage of 0: spikes in every other and in
+    # every one of four steps, so 2 and 4, into two weights and one; nothing behind o.
+    hidden = Population(
+        "h", 2, "RectifiedLinear", 1.0, initial_voltage=np.zeros(2), bias=np.zeros(2)
+    )
+    graph = SpikingGraph(
+        dt=1.0,
+        populations=(Population("x", 1, "input"), hidden, Population("o", 2, "linear")),
+        projections=(
+            Projection("in", "x", "h", np.array([[0.5], [1.0]])),
+            Projection("out", "h", "o", np.array([[1.0, 0.0], [-2.0, 3.0]])),
+        ),
+        output="o",
+    )
+    split = Split(np.ones((3, 4, 1)), np.zeros(3, int))
+    found = evaluate(graph, split, readout_steps=1)
+    assert found.spikes == {"h": 6}
+    assert synaptic_ops(graph, found) == 2 * 2 + 4 * 1

@@ -45,7 +45,7 @@ def exactly(message):
 
 def test_examples_in_the_docstrings_hold():
     found = doctest.testmod(metrics)
-    assert (found.failed, found.attempted) == (0, 5)
+    assert (found.failed, found.attempted) == (0, 7)
 
 
 def test_bits_match_hand_counts():
@@ -197,3 +197,23 @@ def test_tallied_bits_refuses_what_is_no_tally(shape):
         "tallied_bits needs levels of shape (n_neurons, n_levels), an odd number of "
         f"levels, and a count of each neuron; got shape {shape}"
     )
+
+
+def test_front_by_hand():
+    # 9 right for 5; 8 for as much; 7 for 1; and for nobody knows what.
+    rows = [{"right": r, "cost": c} for r, c in ((9, 5), (8, 5), (7, 1), (7, None))]
+    found = metrics.pareto_front(rows, high=("right",), low=("cost",))
+    assert found == [True, False, True, False]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12))
+def test_front_is_what_nothing_beats(values):
+    rows = [dict(zip("abc", v, strict=True)) for v in values]
+    found = metrics.pareto_front(rows, high=("a",), low=("b", "c"))
+
+    def beats(one, other):
+        as_good = one[0] >= other[0] and one[1] <= other[1] and one[2] <= other[2]
+        return as_good and one != other
+
+    expected = [not any(beats(v, own) for v in values) for own in values]
+    assert found == expected and any(found)

@@ -262,6 +262,41 @@ def spike_raster(raster):
     return figure
 
 
+def pareto(rows):
+    """
+    Plot the accuracy of networks against what they cost; larger, those on the front.
+
+    Parameters
+    ----------
+    rows : list of dict
+        ``accuracy``, ``bits_max``, ``significant_bits``, ``synaptic_ops`` (None where
+        unknown) and ``on_front``.
+    """
+    panels = {
+        "bits_max": "bits of activity, maximum",
+        "significant_bits": "significant bits a step",
+        "synaptic_ops": "synaptic operations",
+    }
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    for i, (key, label) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), i + 1, xlabel=label)
+        for is_best, colour, size in ((False, MUTED, 3), (True, FIRST, 5)):
+            found = [
+                (row[key], 100 * row["accuracy"])
+                for row in rows
+                if row[key] is not None and bool(row["on_front"]) is is_best
+            ]
+            if found:
+                axes.plot(*zip(*found, strict=True), "o", color=colour, ms=size)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        if key == "synaptic_ops":
+            axes.xaxis.set_major_formatter(
+                FuncFormatter(lambda x, _: with_prefix(x, ""))
+            )
+    figure.axes[0].set_ylabel("accuracy, %")
+    return figure
+
+
 def _plot_spikes(axes, name, spikes):
     """Plot spikes as one line with gaps, which stays small as SVG."""
     n_drawn = min(spikes["n_neurons"], RASTER_NEURONS)

@@ -47,7 +47,8 @@ def write_html(report, path):
     report : dict
         Keys as in `nengo_hybrid.report.schema`. Drawn where they are there:
         ``history`` (training), ``waterfall`` (accuracy by step), ``confusion`` (true
-        digit by answer), ``raster`` (spikes of one sample), ``host``.
+        digit by answer), ``raster`` (spikes of one sample), ``sweep`` (accuracy against
+        bits and operations of several networks), ``host``.
     path : str or path-like
         File in a folder that exists. An older file is replaced in one step.
 
@@ -114,6 +115,7 @@ def _figures(report):
             },
         ),
         "raster": (figures.spike_raster, {"raster": report.get("raster")}),
+        "sweep": (figures.pareto, {"rows": report.get("sweep")}),
     }
     return {
         # SVG of our own making; matplotlib has escaped the labels in it.

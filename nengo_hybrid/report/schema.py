@@ -76,6 +76,15 @@ REQUIRED_PER_STEP = (
     "n_gained",
 )
 REQUIRED_PER_CHANGE = ("step", "name", "error", "causes")
+# Of a sweep, which need not be there; ``on_front`` says that no other row is better.
+REQUIRED_PER_ROW = (
+    "name",
+    "accuracy",
+    "bits_max",
+    "significant_bits",
+    "synaptic_ops",
+    "on_front",
+)
 
 PLAIN = (str, bool, int, type(None))
 
@@ -130,6 +139,9 @@ def _check_tables(plain):
     _require_rows(enumerate(plain["compare"]), "compare", REQUIRED_PER_COMPARISON)
     if "waterfall" in plain:
         _check_waterfall(plain["waterfall"])
+    if "sweep" in plain:
+        _require_kind(plain["sweep"], "sweep", list)
+        _require_rows(enumerate(plain["sweep"]), "sweep", REQUIRED_PER_ROW)
     if energy["unpriced"] and energy["total_j"] is not None:
         raise BundleError(
             f"report key 'energy.total_j' is {energy['total_j']!r}, but "

@@ -61,6 +61,7 @@ def render_text(report):
         _host(report.get("host")),
         _energy(report["energy"], report["stamp"]),
         _compare(beside_this_run(report)),
+        _sweep(report.get("sweep")),
     ]
     return Group(*(part for part in parts if part is not None))
 
@@ -273,6 +274,31 @@ def _latency(latency):
     for name, words in latency_rows(latency):
         style = "bold" if name == "one inference" else None
         _add(table, name, words, style=style)
+    return table
+
+
+def _sweep(rows):
+    if not rows:
+        return None
+    table = _table(
+        "Accuracy against bits and operations (*: nothing beats it)",
+        "network",
+        "accuracy>",
+        "bits, maximum>",
+        "significant bits>",
+        "synaptic ops>",
+        "",
+    )
+    for row in rows:
+        _add(
+            table,
+            printable(row["name"]),
+            percent(row["accuracy"], 2),
+            bits(row["bits_max"]),
+            bits(row["significant_bits"]),
+            count(row["synaptic_ops"]),
+            "*" if row["on_front"] else "",
+        )
     return table
 
 

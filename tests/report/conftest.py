@@ -157,6 +157,24 @@ EXTRAS = {
         "lmu.hidden": {"times": [2, 5, 7], "neurons": [99, 3, 63], "n_neurons": 100},
     },
     "seeds": {"network": 0, "training": 1},
+    "sweep": [
+        {
+            "name": "direct 1:1",
+            "accuracy": 0.98,
+            "bits_max": 3.2,
+            "significant_bits": 0.4,
+            "synaptic_ops": 1.25e6,
+            "on_front": True,
+        },
+        {
+            "name": "rates",
+            "accuracy": 0.97,
+            "bits_max": None,
+            "significant_bits": None,
+            "synaptic_ops": None,
+            "on_front": False,
+        },
+    ],
 }
 
 

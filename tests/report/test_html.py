@@ -205,3 +205,11 @@ def test_page_has_the_waterfall_where_there_is_one(full_page, minimal_page):
     assert "96.11 % (-2.22 \u00b1 1.10)" in page.text
     assert "drive for two spikes 14.21 %; drive lost at resets 25.00 %" in page.text
     assert "Where the accuracy goes" not in minimal_page[1].text
+
+
+def test_html_draws_the_front_of_a_sweep(full_page, minimal_page):
+    _, page = full_page
+    assert "Accuracy against bits and operations" in page.text
+    assert "direct 1:1 98.00 % 3.20 0.40 1,250,000 yes" in page.text
+    assert "rates 97.00 % - - -" in page.text
+    assert "bits and operations" not in minimal_page[1].text

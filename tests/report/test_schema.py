@@ -38,13 +38,14 @@ def test_check_report_names_a_missing_key_within(minimal, table, name):
         (lambda r: r["activity"]["lmu.hidden"], "activity.lmu.hidden", "bits_max"),
         (lambda r: r["energy"]["terms"][1], "energy.terms.1", "name"),
         (lambda r: r["compare"][0], "compare.0", "evidence"),
+        (lambda r: r["sweep"][1], "sweep.1", "on_front"),
     ],
 )
-def test_check_report_names_a_missing_key_of_a_row(minimal, rows, key, name):
-    del rows(minimal)[name]
+def test_check_report_names_a_missing_key_of_a_row(full, rows, key, name):
+    del rows(full)[name]
     words = f"report lacks the key '{key}.{name}';"
     with pytest.raises(BundleError, match=f"^{re.escape(words)}"):
-        check_report(minimal)
+        check_report(full)
 
 
 def test_check_report_rejects_numbers_that_are_not_finite(minimal):

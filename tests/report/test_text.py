@@ -192,3 +192,15 @@ def test_text_rejects_a_report_without_a_key(full):
     del full["stamp"]
     with pytest.raises(BundleError, match="^report lacks the key 'stamp';"):
         render_text(full)
+
+
+def test_text_gives_the_front_of_a_sweep(full):
+    text = rendered(full)
+    assert cells(text, "direct 1:1") == [
+        ["direct 1:1", "98.00 %", "3.20", "0.40", "1,250,000", "*"]
+    ]
+    assert cells(text, "rates") == [["rates", "97.00 %", "-", "-", "-"]]
+
+
+def test_text_has_no_sweep_where_there_is_none(minimal):
+    assert "bits and operations" not in rendered(minimal)
