@@ -71,7 +71,7 @@ class Trainer:
 
     def train(self, omegas, **options):
         """Train; return what comes of it, and the seconds that it took."""
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         options = {"progress": False, **self.recipe.training, **options}
         trained = train(
             self.network(omegas),
@@ -80,23 +80,22 @@ class Trainer:
             readout_steps=self.steps,
             **options,
         )
-        return trained, time.perf_counter() - started
+        return trained, {
+            "train_s": time.perf_counter() - started,
+            "processor_s": time.process_time() - worked,
+        }
 
     def run(self, mode, omegas):
         """Train in a mode; return a row of the table."""
         if mode == "rates":
-            if mode not in self.found:
-                self.found[mode] = self.train((None, None))
-            trained, taken_s = self.found[mode]
+            trained, taken = self.rates()
             network = trained.network
         elif mode == "post-hoc":
-            self.found.setdefault("rates", None)
-            self.found["rates"] = self.found["rates"] or self.train((None, None))
-            trained, taken_s = self.found["rates"]
+            trained, taken = self.rates()
             network = with_parameters(self.network(omegas), trained.parameters)
         elif mode == "trained":
             budgets = self.budgets(omegas)
-            trained, taken_s = self.train(
+            trained, taken = self.train(
                 (START, START),
                 budgets=budgets,
                 budget_weight=BUDGET_WEIGHT,
@@ -104,7 +103,7 @@ class Trainer:
             )
             network = trained.network
         else:
-            trained, taken_s = self.train(omegas, smoothing=SMOOTHING.get(mode))
+            trained, taken = self.train(omegas, smoothing=SMOOTHING.get(mode))
             self.found[mode, omegas] = trained
             network = trained.network
         row = {
@@ -112,13 +111,18 @@ class Trainer:
             "mode": mode,
             "seed": self.seed,
             "asked": dict(zip(PLACES.values(), omegas, strict=True)),
-            "train_s": taken_s,
             "best_epoch": trained.best_epoch,
             "val_accuracy": trained.history["val_accuracy"][trained.best_epoch],
         }
         if mode == "trained":
             row["budgets"] = budgets
-        return row | self.tried(network)
+        return row | taken | self.tried(network)
+
+    def rates(self):
+        """Return what training without any quantizer comes to, done once."""
+        if "rates" not in self.found:
+            self.found["rates"] = self.train((None, None))
+        return self.found["rates"]
 
     def budgets(self, omegas):
         """Return what direct training came to, in the steps that are read."""

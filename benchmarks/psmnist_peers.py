@@ -4,16 +4,19 @@ Train an LSTM or a GRU on permuted sequential MNIST, for as long as our networks
     python benchmarks/psmnist_peers.py train {lstm,gru} --out FOLDER [--seconds 200 900]
     python benchmarks/psmnist_peers.py test FOLDER
 
-Keras' layers, with as many trained values as the recipe psmnist-exact has (245,258), on
-the same 54,000 digits in the same order of pixels, in minibatches of 100. Training
-stops at the last of the seconds given, compilation not counted; at each of them the
-weights are kept. ``test`` asks these for all 10,000 test digits. Both write what they
-found into FOLDER/peer.json. Adam at a constant rate, gradients cut to a norm of 1; a
-loop in TensorFlow's graph, which is faster here than Keras' layers compiled by XLA
-(``--xla`` does that).
+Keras' layers, with as many trained values as the recipe psmnist-exact has (245,258),
+on the same 54,000 digits in the same order of pixels, in minibatches of 100. At each of
+the seconds given, compilation not counted, the weights are kept, and training stops at
+the last; ``--resume`` with more seconds goes on from there. ``test`` asks the weights
+for all 10,000 test digits. Both write what they found into FOLDER/peer.json. Seconds are
+those that pass, or with ``--processor`` those that the process uses of all cores
+together, which is fair where other work shares them. Adam at a constant rate, gradients
+cut to a norm of 1; a loop in TensorFlow's graph, which is faster here than what XLA
+makes of Keras' layers (``--xla``).
 """
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -28,7 +31,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 UNITS = {"lstm": 245, "gru": 283}  # 244,520 and 245,654 trained values
 MINIBATCH_SIZE, N_CLASSES = 100, 10
-RECORD = "peer.json"
+RECORD, STATE = "peer.json", "state.npz"
 
 
 def make_model(kind, n_steps):
@@ -46,7 +49,7 @@ def make_model(kind, n_steps):
 
 
 def make_step(model, learning_rate, xla):
-    """Return what trains one minibatch and gives its loss."""
+    """Return what trains one minibatch and gives its loss, and the optimizer."""
     import tensorflow as tf
 
     optimizer = tf.keras.optimizers.Adam(learning_rate)
@@ -66,16 +69,18 @@ def make_step(model, learning_rate, xla):
         )
         return loss
 
-    return step
+    return step, optimizer
 
 
-def minibatches(split, seed):
-    """Give minibatches without end, each epoch in a new order."""
-    rng = np.random.RandomState(seed)
-    while True:
-        order = rng.permutation(len(split))
-        for first in range(0, len(split) - MINIBATCH_SIZE + 1, MINIBATCH_SIZE):
-            chosen = order[first : first + MINIBATCH_SIZE]
+def minibatches(split, seed, first):
+    """Give minibatches without end from a number on, each epoch in a new order."""
+    rng, size = np.random.RandomState(seed), MINIBATCH_SIZE
+    for number in itertools.count():
+        place = number % (len(split) // size)
+        if not place:
+            order = rng.permutation(len(split))
+        if number >= first:
+            chosen = order[place * size : (place + 1) * size]
             yield split.x[chosen], split.y[chosen]
 
 
@@ -83,23 +88,10 @@ def train(arguments):
     """Train for the seconds given; keep the weights at each, and the loss all along."""
     import tensorflow as tf
 
-    tf.keras.utils.set_random_seed(arguments.seed)
-    data = datasets.mnist(arguments.seed)
-    model = make_model(arguments.kind, data.n_steps)
-    step = make_step(model, arguments.learning_rate, arguments.xla)
-    weights = model.get_weights()
-    zeros = np.zeros((MINIBATCH_SIZE, data.n_steps, 1), np.float32)
-    step(tf.constant(zeros), tf.zeros(MINIBATCH_SIZE, tf.int32))
-    # As before what compilation did.
-    model.set_weights(weights)
-    step = make_step(model, arguments.learning_rate, arguments.xla)
-    loaded = next(minibatches(data.train, arguments.seed))
-    step.get_concrete_function(*map(tf.constant, loaded))
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     record = {
         "kind": arguments.kind,
-        "n_trained": model.count_params(),
         "learning_rate": arguments.learning_rate,
         "xla": arguments.xla,
         "seed": arguments.seed,
@@ -107,30 +99,53 @@ def train(arguments):
         "marks": [],
         "loss": [],
     }
-    budgets, n_done = sorted(arguments.seconds), 0
+    if arguments.resume:
+        record = json.loads((folder / RECORD).read_text())
+    tf.keras.utils.set_random_seed(record["seed"])
+    data = datasets.mnist(record["seed"])
+    model = make_model(record["kind"], data.n_steps)
+    record["n_trained"] = model.count_params()
+    step, optimizer = make_step(model, record["learning_rate"], record["xla"])
+    variables = [*model.variables, *optimizer.variables]
+    done = {"passed_s": 0.0, "processor_s": 0.0}
+    if arguments.resume:
+        done = record["marks"][-1]
+        with np.load(folder / STATE) as state:
+            for i, variable in enumerate(variables):
+                variable.assign(state[str(i)])
+    batches = minibatches(data.train, record["seed"], len(record["loss"]))
+    compile_step(step, variables, next(batches))
+    batches = minibatches(data.train, record["seed"], len(record["loss"]))
+    clock = "processor_s" if arguments.processor else "passed_s"
     started, worked = time.perf_counter(), time.process_time()
-    for x, y in minibatches(data.train, arguments.seed):
-        record["loss"].append(float(step(tf.constant(x), tf.constant(y))))
-        n_done += 1
-        passed = time.perf_counter() - started
-        if passed < budgets[0]:
-            continue
-        model.save_weights(folder / f"{budgets[0]:g}.weights.h5")
-        record["marks"].append(
-            {
-                "budget_s": budgets.pop(0),
-                "passed_s": passed,
-                "processor_s": time.process_time() - worked,
-                "minibatches": n_done,
-                "epochs": n_done * MINIBATCH_SIZE / len(data.train),
-                "load_average": os.getloadavg()[1],
+    for budget in sorted(arguments.seconds):
+        spent = {clock: 0.0}
+        while spent[clock] < budget:
+            record["loss"].append(float(step(*map(tf.constant, next(batches)))))
+            spent = {
+                "passed_s": done["passed_s"] + time.perf_counter() - started,
+                "processor_s": done["processor_s"] + time.process_time() - worked,
             }
-        )
+        n_done = len(record["loss"])
+        mark = {
+            "minibatches": n_done,
+            "epochs": n_done * MINIBATCH_SIZE / len(data.train),
+        }
+        mark |= {**spent, "load_average": os.getloadavg()[1]}
+        record["marks"].append(mark)
+        model.save_weights(folder / f"{n_done}.weights.h5")
+        np.savez(folder / STATE, **{str(i): v.numpy() for i, v in enumerate(variables)})
         write(record, folder)
-        if not budgets:
-            break
-    recent = np.mean(record["loss"][-50:])
-    print(f"{arguments.kind}: {record['marks']}, last 50 losses {recent:.4f}")
+        print(f"{record['kind']}: {mark}, loss {np.mean(record['loss'][-50:]):.4f}")
+
+
+def compile_step(step, variables, minibatch):
+    """Compile what trains a minibatch, and leave all as it was."""
+    before = [variable.numpy() for variable in variables]
+    for _ in range(2):  # TensorFlow compiles a part of it at the second call only
+        step(*minibatch)
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
 
 
 def test(arguments):
@@ -143,14 +158,15 @@ def test(arguments):
     model = make_model(record["kind"], data.n_steps)
     answer = tf.function(lambda x: tf.argmax(model(x, training=False), axis=1))
     for mark in record["marks"]:
-        model.load_weights(folder / f"{mark['budget_s']:g}.weights.h5")
+        model.load_weights(folder / f"{mark['minibatches']}.weights.h5")
         parts = np.array_split(data.test.x, len(data.test) // 500)
         answers = np.concatenate([answer(tf.constant(x)).numpy() for x in parts])
         mark["accuracy"] = float(np.mean(answers == data.test.y))
         mark["n_test"] = len(answers)
         print(
             f"{record['kind']} ({record['n_trained']:,} trained values), "
-            f"{mark['passed_s']:.0f} s, {mark['minibatches']} minibatches, "
+            f"{mark['passed_s']:.0f} s ({mark['processor_s']:.0f} s of processors), "
+            f"{mark['minibatches']} minibatches, "
             f"{mark['epochs']:.2f} epochs: {mark['accuracy']:.2%}"
         )
         write(record, folder)
@@ -170,7 +186,8 @@ def main():
     trained.add_argument("--seconds", nargs="+", type=float, default=[200, 900])
     trained.add_argument("--learning-rate", type=float, default=3e-3)
     trained.add_argument("--seed", type=int, default=0)
-    trained.add_argument("--xla", action="store_true")
+    for flag in ("--xla", "--processor", "--resume"):
+        trained.add_argument(flag, action="store_true")
     trained.set_defaults(run=train)
     tested = commands.add_parser("test")
     tested.add_argument("folder", metavar="FOLDER")

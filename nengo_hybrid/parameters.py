@@ -11,6 +11,8 @@ import numpy as np
 from nengo_hybrid.exceptions import BuildError, ShapeError
 from nengo_hybrid.neurons import HybridSpiking
 
+CONVOLUTIONS = (nengo.Convolution, nengo.transforms.ConvolutionTranspose)
+
 
 def object_names(network):
     """
@@ -84,7 +86,7 @@ def with_parameters(network, parameters):
     network : nengo.Network
         Left as it is.
     parameters : dict of str to array
-        ``"<connection>.weights"`` of the shape of its transform, or
+        ``"<connection>.weights"`` of the shape of its transform or kernel, or
         (size_out, n_neurons) if an ensemble is decoded; ``"<ensemble>.gain"`` and
         ``".bias"`` of shape (n_neurons,), ``".encoders"`` of shape (n_neurons,
         dimensions), and ``".omega"``.
@@ -124,10 +126,21 @@ def _set_weights(connection, value, key):
         connection.function = partial(_zeros, size_out)
         connection.transform = nengo.transforms.NoTransform(size_out)
         return
+    if isinstance(transform, CONVOLUTIONS):
+        _check_shape(key, value, transform.kernel_shape)
+        connection.transform = _with_kernel(transform, value)
+        return
     is_dense = isinstance(transform, nengo.Dense)
     needed = transform.init_shape if is_dense else (size_out, connection.size_mid)
     _check_shape(key, value, needed)
     connection.transform = value
+
+
+def _with_kernel(transform, kernel):
+    """Copy a convolution, which is read-only, with another kernel."""
+    copy = object.__new__(type(transform))
+    copy.__setstate__({**transform.__getstate__(), "init": kernel})
+    return copy
 
 
 def _zeros(size, _):

@@ -12,7 +12,7 @@ from nengo_hybrid import datasets, emulate, hardware, report
 from nengo_hybrid.bundle import Bundle, save_bundle
 from nengo_hybrid.estimate import count_dense, estimate, neurobench_metrics
 from nengo_hybrid.evaluation import evaluate
-from nengo_hybrid.exceptions import DataError, EmulateError
+from nengo_hybrid.exceptions import BuildError, DataError, EmulateError
 from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.lower import to_graph, to_loihi
 from nengo_hybrid.mapping import place
@@ -114,6 +114,7 @@ def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample
     Bundle
     """
     folder, started = Path(folder), time.monotonic()
+    _check_one_bit(recipe)
     data, trained = train_recipe(
         recipe,
         seed=seed,
@@ -154,6 +155,18 @@ def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample
     bundle = Bundle(graph, about)
     save_bundle(bundle, folder / "bundle.zip")
     return bundle
+
+
+def _check_one_bit(recipe):
+    """Refuse to turn what is not quantized into spikes of one bit."""
+    built = {"omega_readout": 1, "omega_hidden": 1, "omega_output": 1}
+    settings = built | recipe.network
+    omegas = [value for name, value in settings.items() if name.startswith("omega_")]
+    if recipe.one_bit and not any(omegas):
+        raise BuildError(
+            f"recipe {recipe.name} asks for one_bit, but nothing in its network is "
+            "quantized; give it an omega, or one_bit false"
+        )
 
 
 def _rates(graph, x, last_steps):

@@ -259,3 +259,25 @@ def test_bias_needs_an_ensemble_with_gains():
     )
     with pytest.raises(BuildError, match=exactly(message)):
         with_parameters(net, {"ens.bias": np.zeros(3)})
+
+
+def test_a_kernel_is_put_into_a_copy_of_its_convolution():
+    with nengo.Network() as network:
+        x = nengo.Node(np.zeros(6), label="x")
+        y = nengo.Node(size_in=8, label="y")
+        filters = nengo.Convolution(2, (6, 1), kernel_size=(3,), strides=(1,))
+        nengo.Connection(x, y, transform=filters, synapse=None, label="filters")
+    kernel = np.arange(6.0).reshape(3, 1, 2)
+    (connection,) = with_parameters(network, {"filters.weights": kernel}).connections
+    assert (connection.transform.n_filters, connection.transform.padding) == (
+        2,
+        "valid",
+    )
+    np.testing.assert_array_equal(connection.transform.sample(), kernel)
+    assert network.connections[0].transform is filters
+    with pytest.raises(ShapeError) as caught:
+        with_parameters(network, {"filters.weights": kernel[:2]})
+    assert str(caught.value) == (
+        "parameter 'filters.weights' needs shape (3, 1, 2), got (2, 1, 2); it is of "
+        "another network, or of another version of this one"
+    )

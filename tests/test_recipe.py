@@ -183,8 +183,8 @@ def test_a_list_is_no_recipe(write):
         ),
         (
             lambda content: content["network"].update(omega_hidden=-1),
-            "recipe mine.json, network: omega_hidden needs a finite number above 0, "
-            "got -1",
+            "recipe mine.json, network: omega_hidden needs a finite number above 0, or "
+            "null, got -1",
         ),
         (
             lambda content: content["training"].update(learning_rate=float("nan")),
@@ -215,6 +215,12 @@ def test_optional_keys_may_be_left_out(write):
 
     recipe = load_recipe(write(strip))
     assert (recipe.training, recipe.smoothing) == ({}, {"start": 8})
+
+
+def test_each_ensemble_may_have_a_smoothing_of_its_own(write):
+    parts = {"output": {"start": 8, "schedule": "held"}, "lmu.hidden": {"start": 16}}
+    recipe = load_recipe(write(lambda content: content.update(smoothing=parts)))
+    assert recipe.smoothing == parts
 
 
 def test_unknown_target_in_compare(write):

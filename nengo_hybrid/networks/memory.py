@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import expm
 from threadpoolctl import threadpool_limits
 
-from nengo_hybrid.exceptions import BuildError
+from nengo_hybrid.exceptions import BuildError, ShapeError
 
 BASES = ("legendre", "rotations")
 
@@ -210,9 +210,19 @@ def memory_std(order, theta_steps, x, *, last_steps=1, basis="legendre", decoder
     -------
     (size_in * order,) or (size_in * n,) array
         Standard deviation over samples and the last steps.
+
+    Raises
+    ------
+    ShapeError
+        If there are not that many steps.
     """
     A, B = state_space(order, theta_steps, basis)
     n_samples, n_steps, size_in = x.shape
+    if not 1 <= last_steps <= n_steps:
+        raise ShapeError(
+            f"memory_std needs last_steps in 1..{n_steps}, the steps of x; got "
+            f"{last_steps!r}"
+        )
     # The state is a weighted sum of the input: its moments follow from the input's.
     response = [B[:, 0]]
     for _ in range(n_steps - 1):

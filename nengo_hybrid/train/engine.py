@@ -281,7 +281,7 @@ def _check_names(network, plan, schedules, settings):
             "omega where no optimizer moves it"
         )
     if plan is not None:
-        plan.check_trained(settings["budgets"], trained)
+        plan.check_trained(settings["budgets"], trained, schedules.by_name)
 
 
 def _seeded(network, seed):

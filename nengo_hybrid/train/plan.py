@@ -94,26 +94,29 @@ class Plan:
             and (p.delay or p.post in whole)
         }
 
-    def check_trained(self, budgets, train_omega):
+    def check_trained(self, budgets, train_omega, scheduled):
         """
-        Refuse omegas that cannot be trained, and budgets that training cannot meet.
+        Refuse omegas that cannot be moved, and budgets that training cannot meet.
 
         Parameters
         ----------
-        budgets, train_omega : iterable of str
-            Populations.
+        budgets, train_omega, scheduled : iterable of str
+            Populations: with budgets, with a trained omega, with a schedule of it.
 
         Raises
         ------
         TrainError
         """
         stages = {name: stage for stage in self.stages for name in stage.names}
+        ways = ((train_omega, "trained"), (scheduled, "moved by a schedule"))
+        for names, way in ways:
+            for name in names:
+                if name in self.fixed:
+                    raise TrainError(
+                        f"omega of {name} cannot be {way}, since it is run before each "
+                        "epoch: nothing trained comes before it"
+                    )
         for name in train_omega:
-            if name in self.fixed:
-                raise TrainError(
-                    f"omega of {name} cannot be trained, since it is run before each "
-                    "epoch: nothing trained comes before it"
-                )
             if stages[name].feeds_back:
                 raise TrainError(f"omega of {name} cannot be trained: it feeds back")
         for name in budgets:

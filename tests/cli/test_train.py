@@ -29,6 +29,11 @@ RECIPE = {
     "training": {"engine": "parallel", "epochs": 2, "label_smoothing": 0.1},
 }
 
+ALL_RATES = {
+    "quantize_loop": False,
+    **dict.fromkeys(("omega_hub", "omega_readout", "omega_hidden", "omega_output")),
+}
+
 
 @pytest.fixture
 def few_digits(monkeypatch):
@@ -119,9 +124,7 @@ def test_an_unknown_key_is_refused_before_anything(run, tmp_path, refused):
 
 
 def test_a_network_of_rates_has_no_bits(run, tmp_path, few_digits):
-    unquantized = dict.fromkeys(("omega_readout", "omega_hidden", "omega_output"))
-    network = {"order": 8, "theta_steps": 64, "n_hidden": 12, "readout_steps": 2}
-    recipe = write_recipe(tmp_path, network={**network, **unquantized})
+    recipe = write_recipe(tmp_path, **changed("network", **ALL_RATES))
     result = run("train", recipe, "--out", "run")
     assert result.exit_code == 0, result.output
     assert "nothing is quantized: every neuron sends its rate" in result.stdout
@@ -130,3 +133,146 @@ def test_a_network_of_rates_has_no_bits(run, tmp_path, few_digits):
     assert not any(p.is_hybrid for p in bundle.graph.populations)
     assert about["accuracy"]["rate"] == about["accuracy"]["test"]
     assert (about["overall"], about["activity"], about["spikes"]) == (None, {}, {})
+
+
+def changed(section, **values):
+    """Return a change of the recipe in one section."""
+    return {section: {**RECIPE.get(section, {}), **values}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"smoothing": {"start": 8, "stop": -1, "schedule": "linear"}},
+            "BuildError: recipe small.json, smoothing: stop needs a finite number "
+            "above 0, got -1",
+        ),
+        (
+            {"smoothing": {"lmu.hidden": {"start": 8, "stop": -1}}},
+            "BuildError: recipe small.json, smoothing of lmu.hidden: stop needs a "
+            "finite number above 0, got -1",
+        ),
+        (
+            {"smoothing": {"start": 8, "schedule": "cubic"}},
+            "TrainError: Smoothing knows the schedules geometric, linear, cosine, "
+            "held; got 'cubic'",
+        ),
+        (
+            {"smoothing": {"hidden": {"start": 8}}},
+            "BuildError: the network has no ensemble 'hidden'; it has lmu.hidden, "
+            "lmu.hub, lmu.loop, output",
+        ),
+        (
+            {"smoothing": {"lmu.loop": {"start": 8}}},
+            "TrainError: omega of lmu.loop cannot be moved by a schedule, since it is "
+            "run before each epoch: nothing trained comes before it",
+        ),
+        (
+            changed("training", budgets={"output": {"bits": 2}}),
+            "TrainError: budgets of output: unknown measure 'bits'; it knows rate, "
+            "bits_max, significant_bits, spikes_per_step",
+        ),
+        (
+            changed("training", minibatch_size=201),
+            "TrainError: train needs a minibatch_size of at most 200, the size of "
+            "few.train; got 201",
+        ),
+        (
+            changed("network", readout_steps=65),
+            "ShapeError: memory_std needs last_steps in 1..64, the steps of x; got 65",
+        ),
+        (
+            changed("network", basis="fourier"),
+            "BuildError: LMU knows the bases legendre, rotations; got 'fourier'",
+        ),
+        (
+            {"dataset": "letters"},
+            "DataError: recipe small needs a dataset of digits, mnist, got 'letters'",
+        ),
+        (
+            {"one_bit": True, **changed("network", **ALL_RATES)},
+            "BuildError: recipe small asks for one_bit, but nothing in its network is "
+            "quantized; give it an omega, or one_bit false",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    run, tmp_path, few_digits, refused, changes, message
+):
+    recipe = write_recipe(tmp_path, **changes)
+    refused(run("train", recipe, "--out", "run", "--quiet"), message)
+    assert not (tmp_path / "run" / "bundle.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda x, y: (x[:, :, 0], y),
+            "ShapeError: few.train needs x of shape (n_samples, n_steps, size_in), got "
+            "(200, 64)",
+        ),
+        (
+            lambda x, y: (x, y[1:]),
+            "ShapeError: few.train has 200 sequences, but labels of shape (199,); "
+            "needed (200,)",
+        ),
+        (
+            lambda x, y: (x, y + 1),
+            "DataError: few.train needs whole labels in 0..9, got 10; check n_classes",
+        ),
+        (
+            lambda x, y: (x[:0], y[:0]),
+            "DataError: few.train is empty; at least one sequence is needed",
+        ),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(
+    run, tmp_path, few_digits, monkeypatch, refused, spoil, message
+):
+    def spoiled(seed):
+        data = few_digits(seed)
+        train = datasets.Split(*spoil(data.train.x, data.train.y))
+        return datasets.Dataset("few", train, data.validation, data.test, 10)
+
+    monkeypatch.setitem(pipeline.DATASETS, "digits", spoiled)
+    recipe = write_recipe(tmp_path)
+    refused(run("train", recipe, "--out", "run", "--quiet"), message)
+
+
+def test_checkpoints_that_do_not_fit_are_refused_and_left(
+    run, tmp_path, few_digits, refused
+):
+    recipe = write_recipe(tmp_path)
+    options = ("--out", "run", "--quiet", "--resume")
+    assert run("train", recipe, "--out", "run", "--quiet").exit_code == 0
+    folder = tmp_path / "run" / "checkpoints"
+    newest, previous = (folder / f"checkpoint{end}.npz" for end in ("", "-previous"))
+    before = newest.read_bytes(), previous.read_bytes()
+    where = "run/checkpoints/checkpoint.npz"
+
+    write_recipe(tmp_path, **changed("network", n_hidden=13))
+    result = run("train", recipe, *options)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    words = f"nengo-hybrid: CheckpointError: checkpoint {where} was made with a network"
+    assert result.stderr.startswith(words)
+    write_recipe(tmp_path, **changed("training", epochs=3))
+    refused(
+        run("train", recipe, *options),
+        f"CheckpointError: checkpoint {where} was made with epochs=2, but train got 3; "
+        "pass epochs=2 to resume, or another folder to begin",
+    )
+    assert (newest.read_bytes(), previous.read_bytes()) == before
+
+    write_recipe(tmp_path)
+    newest.write_bytes(before[0][:-40])
+    refused(
+        run("train", recipe, *options),
+        f"CheckpointError: checkpoint {where} is damaged: it is cut off; "
+        "checkpoint-previous.npz beside it is intact (epoch 1, minibatch 0): delete "
+        "checkpoint.npz and resume from that",
+    )
+    assert previous.read_bytes() == before[1]
+    newest.unlink()  # as it says
+    assert run("train", recipe, *options).exit_code == 0

@@ -270,3 +270,36 @@ def test_an_unknown_engine_is_refused():
     assert str(caught.value) == (
         "train knows engines nengo-dl, parallel, auto; got 'fast'"
     )
+
+
+def test_auto_leaves_convolutions_to_nengo_dl(caplog):
+    data = make_data(n_classes=2)
+    with nengo.Network(seed=0) as network:
+        x = nengo.Node(np.zeros(1))
+        spread = nengo.Node(size_in=6)
+        nengo.Connection(x, spread, transform=np.ones((6, 1)), synapse=None)
+        filters = nengo.Convolution(2, (6, 1), kernel_size=(3,), strides=(1,))
+        relu = HybridSpiking(nengo.RectifiedLinear(), omega=2)
+        hidden = nengo.Ensemble(
+            8, 1, neuron_type=relu, gain=np.ones(8), bias=np.zeros(8), label="hidden"
+        )
+        nengo.Connection(
+            spread, hidden.neurons, transform=filters, synapse=None, label="filters"
+        )
+        output = nengo.Node(size_in=2)
+        weights = nengo.dists.Uniform(-1, 1)
+        nengo.Connection(hidden.neurons, output, transform=weights, synapse=None)
+        nengo.Probe(output)
+    reason = "connection filters (transform Convolution is not known)"
+    with pytest.raises(TrainError) as caught:
+        train(network, data, **quick())
+    assert str(caught.value).startswith("cannot train in parallel over time: ")
+    assert reason in str(caught.value)
+    options = quick(epochs=2, engine="auto", unroll_simulation=1)
+    with caplog.at_level("INFO", logger="nengo_hybrid.train.engine"):
+        trained = train(network, data, **options)
+    assert "trained by NengoDL, since " in caplog.text and reason in caplog.text
+    (filters,) = (c for c in trained.network.all_connections if c.label == "filters")
+    kernel = trained.parameters["filters.weights"]
+    np.testing.assert_array_equal(filters.transform.init, kernel)
+    assert kernel.shape == (3, 1, 2)
