@@ -8,8 +8,8 @@ Keras' layers, with as many trained values as the recipe psmnist-exact has (245,
 on the same 54,000 digits in the same order of pixels, in minibatches of 100. At each of
 the seconds given, compilation not counted, the weights are kept, and training stops at
 the last; ``--resume`` with more seconds goes on from there. ``test`` asks the weights
-for all 10,000 test digits. Both write what they found into FOLDER/peer.json. Seconds are
-those that pass, or with ``--processor`` those that the process uses of all cores
+for all 10,000 test digits. Both write what they found into FOLDER/peer.json. Seconds
+are those that pass, or with ``--processor`` those that the process uses of all cores
 together, which is fair where other work shares them. Adam at a constant rate, gradients
 cut to a norm of 1; a loop in TensorFlow's graph, which is faster here than what XLA
 makes of Keras' layers (``--xla``).
