@@ -79,8 +79,8 @@ def train(
     budget_weight : float
     train_omega : iterable of str
         Ensembles whose omega is trained with the weights, beginning with their own;
-        in parallel only, and not where it feeds back. Without a budget of bits, omega
-        only rises.
+        in parallel only, and not where it feeds back. Give them a budget of bits, for
+        nothing else asks for fewer.
     logit_scale : float
         Factor on the mean activity before the softmax; activity is at most a few
         units.
