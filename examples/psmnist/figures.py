@@ -1,11 +1,14 @@
 """
-Draw how the stored networks were trained, and what their neurons send.
+Draw how the stored networks were trained, what their neurons send, and the sweep.
 
     python examples/psmnist/figures.py [FOLDER]
 
-Writes ``psmnist-training.svg`` and ``psmnist-counts.svg``, by default beside this file.
+Writes ``psmnist-training.svg``, ``psmnist-counts.svg`` and ``psmnist-sweep.svg``, by
+default beside this file. The sweep is that of ``sweep.json``, which
+``benchmarks/psmnist_modes.py`` made.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -54,10 +57,40 @@ def draw_counts(bundles, path):
     figure.savefig(path)
 
 
+def draw_sweep(rows, path):
+    """Plot accuracy against bits and operations, by mode of training."""
+    costs = {
+        "bits_max": "bits of activity, maximum",
+        "significant_bits": "significant bits a step",
+        "synaptic_ops": "synaptic operations a digit, millions",
+    }
+    figure, grid = plt.subplots(
+        1, len(costs), figsize=(9, 3.5), sharey=True, layout="constrained"
+    )
+    shown = [row for row in rows if row["bits_max"] is not None]
+    for axes, (key, label) in zip(grid, costs.items(), strict=True):
+        unit = 1e6 if key == "synaptic_ops" else 1
+        for mode in dict.fromkeys(row["mode"] for row in shown):
+            found = [row for row in shown if row["mode"] == mode]
+            values = [row[key] / unit for row in found]
+            percent = [100 * row["accuracy"] for row in found]
+            axes.plot(values, percent, "o", ms=4, alpha=0.7, label=mode)
+        front = [row for row in shown if row["on_front"]]
+        values = [row[key] / unit for row in front]
+        percent = [100 * row["accuracy"] for row in front]
+        axes.plot(values, percent, "o", ms=9, mfc="none", mec="0.3", label="not beaten")
+        axes.set(xlabel=label)
+    grid[0].set(ylabel="accuracy, %")
+    grid[0].legend(frameon=False, fontsize=7)
+    figure.savefig(path)
+
+
 def main(folder=HERE):
     bundles = {p.stem: load_bundle(p).about for p in sorted(HERE.glob("*.zip"))}
     draw_training(bundles, Path(folder) / "psmnist-training.svg")
     draw_counts(bundles, Path(folder) / "psmnist-counts.svg")
+    sweep = json.loads((HERE / "sweep.json").read_text(encoding="utf-8"))["sweep"]
+    draw_sweep(sweep, Path(folder) / "psmnist-sweep.svg")
 
 
 if __name__ == "__main__":

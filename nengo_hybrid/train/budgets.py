@@ -99,6 +99,20 @@ def penalty(limits, rates, counts_per_rate):
     return total
 
 
+def without_rates(budgets):
+    """
+    Return the budgets of what spikes cost, by which an epoch is chosen.
+
+    A limit of rates shapes them; what single neurons are over it costs nothing by
+    itself.
+    """
+    left = {
+        ensemble: {name: limit for name, limit in limits.items() if name != RATE}
+        for ensemble, limits in budgets.items()
+    }
+    return {ensemble: limits for ensemble, limits in left.items() if limits}
+
+
 def check_budgets(network, budgets):
     """
     Refuse budgets that no population of a network can have.

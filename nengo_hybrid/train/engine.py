@@ -75,7 +75,8 @@ def train(
         By ensemble, limits of its "rate", "bits_max", "significant_bits" or
         "spikes_per_step", above which the squared excess is added to the loss: of
         rates each neuron's, of others that of the mean over all neurons. What is over
-        in validation is taken from the accuracy that chooses the epoch.
+        those of bits and spikes in validation is taken from the accuracy that chooses
+        the epoch.
     budget_weight : float
     train_omega : iterable of str
         Ensembles whose omega is trained with the weights, beginning with their own;

@@ -18,7 +18,7 @@ import tensorflow as tf
 from nengo_hybrid.graph import digest
 from nengo_hybrid.metrics import bits_max, significant_bits
 from nengo_hybrid.train.body import Body, inputs
-from nengo_hybrid.train.budgets import penalty
+from nengo_hybrid.train.budgets import penalty, without_rates
 from nengo_hybrid.train.front import features
 from nengo_hybrid.train.losses import cross_entropy
 
@@ -141,7 +141,7 @@ class ParallelSession:
         with tf.GradientTape() as tape:
             activity, rates = self.body.run(values, voltages)
             loss = self._loss(activity, labels, self.label_smoothing)
-            loss += self._penalty(rates)
+            loss += self._penalty(rates, self.budgets)
         finite = self._all_finite(activity)
         return loss, finite, tape.gradient(loss, self.body.variables)
 
@@ -154,13 +154,13 @@ class ParallelSession:
         )
         return tf.reduce_mean(losses)
 
-    def _penalty(self, rates):
+    def _penalty(self, rates, budgets):
         """Return what is added to the loss by what is over a budget."""
         scales = self.body.scales()
         return sum(
             self.budget_weight
             * penalty(limits, rates[name] / self._unit(name), scales.get(name))
-            for name, limits in self.budgets.items()
+            for name, limits in budgets.items()
         )
 
     def _unit(self, name):
@@ -190,7 +190,7 @@ class ParallelSession:
         Returns
         -------
         scores : dict of str to float
-            Loss and accuracy, and what is over the budgets if there are any.
+            Loss and accuracy, and what is over the budgets of bits and spikes, if any.
         bits : dict of str to float
             "bits_max.<population>" and "significant_bits.<population>".
         """
@@ -207,8 +207,9 @@ class ParallelSession:
             "val_loss": float(self._loss(activity, tf.constant(split.y), 0.0)),
             "val_accuracy": float(np.mean(answers == split.y)),
         }
-        if self.budgets:
-            scores["val_penalty"] = float(self._penalty(rates))
+        costs = without_rates(self.budgets)
+        if costs:
+            scores["val_penalty"] = float(self._penalty(rates, costs))
         return scores, self._bits(activity) if bits else {}
 
     def _bits(self, activity):

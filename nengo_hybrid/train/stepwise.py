@@ -14,7 +14,7 @@ from nengo_hybrid.exceptions import TrainError
 from nengo_hybrid.graph import digest
 from nengo_hybrid.neurons import HybridSpiking
 from nengo_hybrid.parameters import find_ensemble, object_names
-from nengo_hybrid.train.budgets import penalty
+from nengo_hybrid.train.budgets import penalty, without_rates
 from nengo_hybrid.train.callbacks import AnnealOmega, EachMinibatch, omega_of
 from nengo_hybrid.train.losses import cross_entropy
 from nengo_hybrid.train.neuron_builders import HybridSpikingBuilder
@@ -135,20 +135,21 @@ class StepwiseSession:
             )
 
         def above(name):
-            return lambda _, rates: self._penalty(name, rates)
+            limits = self.budgets[name]
+            return lambda _, rates: self._penalty(name, rates, limits)
 
         losses, weights = {self.probe: answer}, {self.probe: 1.0}
         for name, probe in self.rate_probes.items():
             losses[probe], weights[probe] = above(name), self.budget_weight
         self.sim.compile(optimizer, loss=losses, loss_weights=weights)
 
-    def _penalty(self, name, rates):
-        """Return what an ensemble is over its budgets, before the weight of that."""
+    def _penalty(self, name, rates, limits):
+        """Return what an ensemble is over some limits, before the weight of that."""
         signal = self.sim.model.sig[find_ensemble(self.network, name).neurons]
         scale = None
         if "omega" in signal:
             scale = self.dt * omega_of(self.sim, signal["omega"])
-        return penalty(self.budgets[name], rates, scale)
+        return penalty(limits, rates, scale)
 
     def fit_epoch(self, epoch, order, first, *, begin, end):
         """
@@ -188,7 +189,7 @@ class StepwiseSession:
         Returns
         -------
         scores : dict of str to float
-            Loss and accuracy, and what is over the budgets if there are any.
+            Loss and accuracy, and what is over the budgets of bits and spikes, if any.
         bits : dict
             Empty.
         """
@@ -204,10 +205,12 @@ class StepwiseSession:
             "val_loss": float(-np.mean(log_p[np.arange(len(split)), split.y])),
             "val_accuracy": float(np.mean(np.argmax(means, axis=1) == split.y)),
         }
-        if self.budgets:
+        costs = without_rates(self.budgets)
+        if costs:
+            rates = {n: activity[self.rate_probes[n]][: len(split)] for n in costs}
             scores["val_penalty"] = self.budget_weight * sum(
-                float(self._penalty(name, tf.constant(activity[probe][: len(split)])))
-                for name, probe in self.rate_probes.items()
+                float(self._penalty(name, tf.constant(rates[name]), limits))
+                for name, limits in costs.items()
             )
         return scores, {}
 
