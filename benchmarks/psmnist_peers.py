@@ -84,13 +84,11 @@ def minibatches(split, seed, first):
             yield split.x[chosen], split.y[chosen]
 
 
-def train(arguments):
-    """Train for the seconds given; keep the weights at each, and the loss all along."""
-    import tensorflow as tf
-
-    folder = Path(arguments.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {
+def begin(arguments):
+    """Return the record of a training: a new one, or that of one that goes on."""
+    if arguments.resume:
+        return json.loads(Path(arguments.out, RECORD).read_text())
+    return {
         "kind": arguments.kind,
         "learning_rate": arguments.learning_rate,
         "xla": arguments.xla,
@@ -99,8 +97,15 @@ def train(arguments):
         "marks": [],
         "loss": [],
     }
-    if arguments.resume:
-        record = json.loads((folder / RECORD).read_text())
+
+
+def train(arguments):
+    """Train for the seconds given; keep the weights at each, and the loss all along."""
+    import tensorflow as tf
+
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = begin(arguments)
     tf.keras.utils.set_random_seed(record["seed"])
     data = datasets.mnist(record["seed"])
     model = make_model(record["kind"], data.n_steps)
@@ -113,8 +118,7 @@ def train(arguments):
         with np.load(folder / STATE) as state:
             for i, variable in enumerate(variables):
                 variable.assign(state[str(i)])
-    batches = minibatches(data.train, record["seed"], len(record["loss"]))
-    compile_step(step, variables, next(batches))
+    compile_step(step, variables, data.train)
     batches = minibatches(data.train, record["seed"], len(record["loss"]))
     clock = "processor_s" if arguments.processor else "passed_s"
     started, worked = time.perf_counter(), time.process_time()
@@ -131,19 +135,22 @@ def train(arguments):
             "minibatches": n_done,
             "epochs": n_done * MINIBATCH_SIZE / len(data.train),
         }
-        mark |= {**spent, "load_average": os.getloadavg()[1]}
-        record["marks"].append(mark)
+        record["marks"].append(mark | spent | {"load_average": os.getloadavg()[1]})
         model.save_weights(folder / f"{n_done}.weights.h5")
         np.savez(folder / STATE, **{str(i): v.numpy() for i, v in enumerate(variables)})
         write(record, folder)
-        print(f"{record['kind']}: {mark}, loss {np.mean(record['loss'][-50:]):.4f}")
+        loss = np.mean(record["loss"][-50:])
+        print(f"{record['kind']}: {record['marks'][-1]}, loss {loss:.4f}", flush=True)
 
 
-def compile_step(step, variables, minibatch):
+def compile_step(step, variables, split):
     """Compile what trains a minibatch, and leave all as it was."""
+    import tensorflow as tf
+
     before = [variable.numpy() for variable in variables]
+    first = slice(0, MINIBATCH_SIZE)
     for _ in range(2):  # TensorFlow compiles a part of it at the second call only
-        step(*minibatch)
+        step(tf.constant(split.x[first]), tf.constant(split.y[first]))
     for variable, value in zip(variables, before, strict=True):
         variable.assign(value)
 
