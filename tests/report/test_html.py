@@ -90,7 +90,7 @@ def test_html_draws_what_there_is_data_for(minimal_page, full_page):
     assert page.tags.count("svg") == 2
     assert "Answers" not in page.text
     _, page = full_page
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 6
     assert "lmu.hidden: first 64 of 100 neurons" in page.text
     assert "Answers (row: the digit; column: the answer)" in page.text
 
