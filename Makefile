@@ -48,6 +48,10 @@ format: environment
 parity: environment
 	@$(run)/python -m pip install --quiet -c deploy/constraints/$(tag).txt \
 		-r tests/parity/requirements.txt
+	@# Lava runs on Python 3.10 alone; without one its tests are skipped.
+	@python3.10 -c "" 2>/dev/null && test ! -e .venv-lava && python3.10 -m venv .venv-lava \
+		&& .venv-lava/bin/python -m pip install --quiet -r tests/parity/requirements-lava.txt \
+		&& .venv-lava/bin/python -m pip install --quiet --no-deps lava-dl==0.6.0 || true
 	$(run)/python -m pytest -m parity $(PYTEST_ARGS)
 
 docs: environment
@@ -56,4 +60,4 @@ docs: environment
 	$(run)/python -m sphinx -W -b html docs docs/_build/html
 
 clean:
-	rm -rf .venv-py3* build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv-py3* .venv-lava build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ HOMES = {
     "LoihiSimulator": "nengo_hybrid.simulator",
     "deploy": "nengo_hybrid.pipeline",
     "load_bundle": "nengo_hybrid.bundle",
+    "load_lava": "nengo_hybrid.interchange",
     "load_target": "nengo_hybrid.targets",
     "run_deployed": "nengo_hybrid.pipeline",
     "to_one_bit": "nengo_hybrid.one_bit",

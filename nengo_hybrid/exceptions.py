@@ -61,6 +61,10 @@ class BundleError(HybridError, ValueError):
     """A bundle or report is missing, damaged, or cannot be written."""
 
 
+class InterchangeError(HybridError, ValueError):
+    """Another tool's file is missing, damaged, or says what cannot be taken over."""
+
+
 class Interrupted(KeyboardInterrupt):
     """
     An interrupt (Ctrl-C) that came while something ran.

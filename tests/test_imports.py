@@ -26,6 +26,8 @@ STAGES = {
     "hardware",
     "estimate",
     "report",
+    # From files, as `lower` is from networks; they meet nothing but types.
+    "interchange",
 }
 # What stages meet in. Neurons and networks are what `build` makes, and the
 # language that train and lower read.

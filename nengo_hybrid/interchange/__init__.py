@@ -1,0 +1,10 @@
+"""Networks of other people's tools, read from and written to their files."""
+
+from nengo_hybrid.interchange.lava import load_lava
+from nengo_hybrid.interchange.lava_input import (
+    LavaInput,
+    integrate_and_fire,
+    load_lava_input,
+)
+
+__all__ = ["LavaInput", "integrate_and_fire", "load_lava", "load_lava_input"]
