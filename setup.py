@@ -13,7 +13,7 @@ train = [
     "tf-keras>=2.16,<2.22",
     "nengo-dl==3.6.0",
 ]
-nir = ["nir>=1.0"]
+interchange = ["h5py>=3.8"]
 tests = [
     "h5py>=3.8",
     "pytest>=8,<9",
@@ -54,7 +54,12 @@ setup(
         "jinja2>=3.1",
         "matplotlib>=3.8",
     ],
-    extras_require={"train": train, "tests": tests, "docs": docs, "nir": nir},
+    extras_require={
+        "train": train,
+        "interchange": interchange,
+        "tests": tests,
+        "docs": docs,
+    },
     entry_points={
         "console_scripts": ["nengo-hybrid = nengo_hybrid.cli:main"],
         "nengo.backends": ["loihi-hybrid = nengo_hybrid:LoihiSimulator"],

@@ -20,8 +20,10 @@ HOMES = {
     "deploy": "nengo_hybrid.pipeline",
     "load_bundle": "nengo_hybrid.bundle",
     "load_lava": "nengo_hybrid.interchange",
+    "load_nir": "nengo_hybrid.interchange",
     "load_target": "nengo_hybrid.targets",
     "run_deployed": "nengo_hybrid.pipeline",
+    "save_nir": "nengo_hybrid.interchange",
     "to_one_bit": "nengo_hybrid.one_bit",
     "waterfall": "nengo_hybrid.pipeline",
 }

@@ -65,6 +65,7 @@ def save_bundle(bundle, path):
     BundleError
         If it cannot be written.
     """
+    bundle.graph.refuse_dynamics("a bundle", BundleError)
     path = Path(path)
     graph, arrays = _taken_apart(bundle.graph)
     content = {name: _npy(array) for name, array in arrays.items()}

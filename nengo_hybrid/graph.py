@@ -36,8 +36,11 @@ def _feed(sha, value):
     elif dataclasses.is_dataclass(value):
         sha.update(f"type {type(value).__name__} ".encode())
         for field in dataclasses.fields(value):
+            inner = getattr(value, field.name)
+            if inner is None and field.metadata.get("added"):
+                continue  # So that what was there before keeps its digest.
             sha.update(field.name.encode())
-            _feed(sha, getattr(value, field.name))
+            _feed(sha, inner)
     elif isinstance(value, dict):
         sha.update(f"table {len(value)}".encode())
         for key in sorted(value):
@@ -54,16 +57,51 @@ def _feed(sha, value):
 
 
 @dataclass(frozen=True)
+class Dynamics:
+    """
+    Integrate-and-fire neurons in floats: LIF, CubaLIF or IF, by what they have.
+
+    With x what comes in, in steps of dt and in this order ::
+
+        i += dt / tau_syn * (w_in * x - i)
+        v += dt / tau_mem * (leak - v + resistance * i)
+        spike if v > threshold; then v = reset
+
+    Without ``tau_syn`` i is x; without ``tau_mem`` v grows by dt * resistance * i;
+    without ``reset`` a spike takes the threshold from v.
+
+    All arrays have shape (n_neurons,); times are in the unit of the graph's ``dt``.
+    ``i`` starts at 0, ``v`` at ``leak``, without one at 0.
+    """
+
+    threshold: np.ndarray
+    resistance: np.ndarray
+    reset: np.ndarray | None = None
+    tau_mem: np.ndarray | None = None
+    leak: np.ndarray | None = None
+    tau_syn: np.ndarray | None = None
+    w_in: np.ndarray | None = None
+
+    @property
+    def kind(self):
+        """What the Neuromorphic Intermediate Representation calls them."""
+        if self.tau_mem is None:
+            return "IF"
+        return "LIF" if self.tau_syn is None else "CubaLIF"
+
+
+@dataclass(frozen=True)
 class Population:
     """
     Neurons, or the dimensions of a linear node, that are updated together.
 
     ``activation`` is "input" (given from outside), "linear" (a sum, no neuron)
     or the name of a rate neuron type such as "RectifiedLinear", by whose bare
-    function ``amplitude`` is a factor. ``omega`` is None for rate neurons, else
-    that of `HybridSpiking`. ``bias`` and ``initial_voltage`` have shape
-    (n_neurons,). ``stagger`` has the sizes of groups for which one voltage is drawn,
-    as `nengo_hybrid.neurons.Staggered` does; by default each neuron has its own.
+    function ``amplitude`` is a factor; with ``dynamics``, the kind of these.
+    ``omega`` is None for rate neurons, else that of `HybridSpiking`. ``bias`` and
+    ``initial_voltage`` have shape (n_neurons,). ``stagger`` has the sizes of groups for
+    which one voltage is drawn, as `nengo_hybrid.neurons.Staggered` does; by default
+    each neuron has its own.
     """
 
     name: str
@@ -74,6 +112,9 @@ class Population:
     bias: np.ndarray | None = None
     initial_voltage: np.ndarray | None = None
     stagger: np.ndarray | None = None
+    dynamics: Dynamics | None = dataclasses.field(
+        default=None, metadata={"added": True}
+    )
 
     @property
     def is_hybrid(self):
@@ -116,6 +157,16 @@ class SpikingGraph:
                 return population
         known = ", ".join(p.name for p in self.populations) or "none"
         raise BuildError(f"the graph has no population {name!r}; it has {known}")
+
+    def refuse_dynamics(self, who, error):
+        """Raise an error if any population has neurons that are not rate neurons."""
+        for population in self.populations:
+            if population.dynamics is not None:
+                raise error(
+                    f"{who} takes rate and hybrid-spiking neurons, and population "
+                    f"{population.name!r} has {population.activation} neurons; "
+                    "graph_run.run_neurons runs it in floats"
+                )
 
     def into(self, name):
         """Return the projections that end at a population."""

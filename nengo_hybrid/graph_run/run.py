@@ -87,6 +87,14 @@ class GraphRun:
     """
 
     def __init__(self, graph, *, rates=False, dtype=float):
+        graph.refuse_dynamics("run_graph", EmulateError)
+        for projection in graph.projections:
+            if projection.delay > 1:
+                raise EmulateError(
+                    f"run_graph takes delays of at most 1 step, and projection "
+                    f"{projection.name!r} has one of {projection.delay}; "
+                    "graph_run.run_neurons takes any"
+                )
         graph = compact(graph)
         self.graph, self.rates, self.dtype = graph, rates, np.dtype(dtype)
         self.source = next(p for p in graph.populations if p.activation == "input")

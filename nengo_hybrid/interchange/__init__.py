@@ -6,5 +6,13 @@ from nengo_hybrid.interchange.lava_input import (
     integrate_and_fire,
     load_lava_input,
 )
+from nengo_hybrid.interchange.nir import load_nir, save_nir
 
-__all__ = ["LavaInput", "integrate_and_fire", "load_lava", "load_lava_input"]
+__all__ = [
+    "LavaInput",
+    "integrate_and_fire",
+    "load_lava",
+    "load_lava_input",
+    "load_nir",
+    "save_nir",
+]

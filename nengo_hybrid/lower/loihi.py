@@ -78,6 +78,7 @@ def unrounded(graph, *, chip_steps=4):
 def _lower(graph, target, chip_steps):
     """Return a graph in integers, and what they were before they were rounded."""
     _check_chip_steps(chip_steps)
+    graph.refuse_dynamics("to_loihi", LowerError)
     reasons = host_reasons(graph)
     if graph.output in reasons:
         raise LowerError(

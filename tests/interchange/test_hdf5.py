@@ -130,6 +130,18 @@ def not_written_packed(file, other):
     )
 
 
+def written_in_part(file, other):
+    # A chunk of 1,024 zeros, and a thousand that are nowhere.
+    file.create_dataset("a", (2**20,), float, compression="gzip", chunks=(1024,))[
+        :9
+    ] = 0
+    n_stored = file["a"].id.get_storage_size()
+    return (
+        f"array 'a' of shape (1048576,) needs 8,388,608 bytes, got {n_stored} packed; "
+        "its values are not in the file"
+    )
+
+
 def other_filter(file, other):
     file.create_dataset("a", data=np.arange(100), scaleoffset=0)
     return (
@@ -164,6 +176,7 @@ HOSTILE = [
     huge_chunk,
     not_written,
     not_written_packed,
+    written_in_part,
     other_filter,
     other_bytes,
     deep,
