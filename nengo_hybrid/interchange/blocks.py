@@ -77,6 +77,10 @@ def to_blocks(layers, n_lines, target, *, vmin, vmax):
         for layer in layers
         for neurons, groups in _cut(layer, target)
     ]
+    ways = {}
+    for b, (_, _, groups) in enumerate(parts):
+        for s, (source, (_, axons)) in enumerate(groups.items()):
+            ways.setdefault(source, []).append((b, s, axons))
     blocks = []
     for layer, neurons, groups in parts:
         blocks.append(
@@ -93,21 +97,21 @@ def to_blocks(layers, n_lines, target, *, vmin, vmax):
                 vmin=vmin,
                 vmax=vmax,
                 synapses=tuple(group for group, _ in groups.values()),
-                axons=_axons(layer.name, neurons, parts),
+                axons=_axons(ways.get(layer.name, ()), neurons),
             )
         )
-    return tuple(blocks), _axons("input", np.arange(n_lines), parts)
+    return tuple(blocks), _axons(ways["input"], np.arange(n_lines))
 
 
-def _axons(source, neurons, parts):
-    """List the ways of spikes of some neurons of a source onto all blocks."""
+def _axons(ways, neurons):
+    """List the ways of spikes of some neurons, out of those of their whole source."""
     found = []
-    for b, (_, _, groups) in enumerate(parts):
-        for s, (name, (_, axon_of_neuron)) in enumerate(groups.items()):
-            axons = axon_of_neuron[neurons] if name == source else np.zeros(0, int)
-            if np.any(axons >= 0):
-                n_slots = int(np.count_nonzero(axons >= 0))
-                found.append(AxonGroup(b, s, axons, np.zeros_like(axons), n_slots))
+    for block, synapses, axon_of_neuron in ways:
+        axons = axon_of_neuron[neurons]
+        n_slots = int(np.count_nonzero(axons >= 0))
+        if n_slots:
+            atoms = np.zeros_like(axons)
+            found.append(AxonGroup(block, synapses, axons, atoms, n_slots))
     return tuple(found)
 
 
@@ -157,14 +161,17 @@ def _synapses(name, weights, weight_bits, target):
     """
     columns = sparse.csc_array(weights)
     columns.sort_indices()
-    starts, n_pre = columns.indptr, columns.shape[1]
+    starts, n_pre = columns.indptr.tolist(), columns.shape[1]
+    all_values, all_indices = (
+        x.astype(np.int32) for x in (columns.data, columns.indices)
+    )
     sending = np.flatnonzero(np.diff(starts))
     rows, row_of_axon, base_of_axon = {}, [], []
     for j in sending:
         part = slice(starts[j], starts[j + 1])
-        indices, values = columns.indices[part], columns.data[part].astype(np.int32)
-        base = int(indices[0])
-        indices = (indices - base).astype(np.int32)
+        indices, values = all_indices[part], all_values[part]
+        base = indices[0]
+        indices = indices - base
         key = indices.tobytes(), values.tobytes()
         row = rows.setdefault(key, (len(rows), values[None], indices[None]))
         row_of_axon.append(row[0])

@@ -18,6 +18,7 @@ import pytest
 from nengo_hybrid.emulate import Emulator
 from nengo_hybrid.graph import Probe
 from nengo_hybrid.interchange import integrate_and_fire, load_lava
+from nengo_hybrid.targets import load_target
 
 h5py = pytest.importorskip("h5py")
 
@@ -28,6 +29,8 @@ FOLDER = pathlib.Path(
 PYTHON = FOLDER / "bin" / "python"
 DATA = pathlib.Path(os.environ.get("NENGO_HYBRID_DATA", "."))
 MNIST = DATA.parent / "reference" / "data" / "lavadl_mnist.net"
+SITE = FOLDER / "lib" / "python3.10" / "site-packages"
+PILOTNET = SITE / "tests" / "lava" / "lib" / "dl" / "netx" / "gts" / "pilotnet_lif"
 N_NETWORKS, N_STEPS = 50, 60
 NEEDED = {"networks": "lava.magma", "file": "lava.lib.dl.netx"}
 
@@ -141,9 +144,9 @@ def peer_arrays(name, layers, spikes):
     return arrays
 
 
-def run_ours(path, spikes):
+def run_ours(path, spikes, target="loihi1"):
     """Return spikes, currents and voltages of every layer, (n_steps, n) each."""
-    graph = load_lava(path)
+    graph = load_lava(path, target=target)
     names = list(dict.fromkeys(block.population for block in graph.blocks))
     probes = tuple(
         Probe(
@@ -219,3 +222,44 @@ def assert_lava_dl_does_the_same(path, spikes, folder):
     assert found.any()
     # What Lava's sink sees in a step was sent in it.
     np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 7, 8, 9])
+def test_layers_give_the_currents_that_lava_dl_checks_chips_by(tmp_path, number):
+    """
+    Compare each layer of PilotNet with what lava-dl's own tests expect of Loihi.
+
+    The layer alone, on the spikes of the layer before: its currents in 24 steps are
+    what its weights make of them. Voltages and spikes are not compared, as each layer
+    was set back at a step of its own.
+    """
+    if not PILOTNET.exists():
+        pytest.skip(f"{FOLDER} has no tests of lava-dl 0.6.0")
+    names = {
+        **{i: f"conv-{i - 1}" for i in range(1, 6)},
+        7: "fc-0",
+        8: "fc-1",
+        9: "fc-2",
+    }
+    spikes = in_steps("input" if number == 1 else names[number - 1 - (number == 7)])
+    with (
+        h5py.File(PILOTNET / "network.net") as file,
+        h5py.File(tmp_path / "one.net", "w") as alone,
+    ):
+        if number <= 5:
+            before = file["layer"][str(number - 1)]
+            alone["layer/0/type"], alone["layer/0/shape"] = "input", before["shape"][()]
+        file.copy(f"layer/{number}", alone, f"layer/{int(number <= 5)}")
+    limits = load_target("loihi1").limits
+    large = replace(limits["compartments_per_core"], value=24_000)
+    roomy = dict.fromkeys(limits, None) | {"compartments_per_core": large}
+    target = replace(load_target("loihi1"), limits=roomy)
+    currents = run_ours(tmp_path / "one.net", spikes, target=target)[0][1]
+    np.testing.assert_array_equal(currents, in_steps(f"{names[number]}-u"))
+
+
+def in_steps(name):
+    """Read what lava-dl has of a layer, as (n_steps, n), channels first."""
+    values = np.load(PILOTNET / f"{name}.npy")
+    return values.T.reshape(values.shape[-1], -1)
