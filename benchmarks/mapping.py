@@ -40,7 +40,7 @@ N_RANDOM, N_SMALL, N_BLOCKS_SMALL = 10, 50, 7
 
 
 def allocators():
-    """Return NengoLoihi's allocators by name; one needs METIS, which has no wheel."""
+    """Return NengoLoihi's allocators by name; one needs nxmetis, if it is there."""
     found = {"Greedy": Greedy, "RoundRobin": RoundRobin}
     found["GreedyInterchip"] = GreedyInterchip
     if HAS_NXMETIS:
@@ -186,13 +186,13 @@ def _least(graph, target, orders):
 
 
 def measure_growth(target, *, sizes):
-    """Measure time and memory of placing networks described block by block."""
+    """Time the placing of networks, and measure its memory and that of the blocks."""
     found = {}
     for n_neurons in sizes:
         graph = large(n_neurons)
         placement, seconds = timed(place, graph, target)
         tracemalloc.start()
-        place(graph, target)
+        place(large(n_neurons), target)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         found[n_neurons] = {

@@ -29,8 +29,8 @@ def cases():
         "ring of 5,000 LIF": _ring,
         "8 layers of 16 cores": lambda t: _joined(_layers(8, 16), 128, t),
         "4 layers of 8 cores": lambda t: _joined(_layers(4, 8), 32, t),
-        "nearest neighbours, 128 cores": lambda t: _joined(_near(128), 128, t),
-        "nearest neighbours, 1,000 cores": lambda t: _joined(_near(1000), 1000, t),
+        "nearest neighbours, 128 cores": lambda t: _near_model(128, t),
+        "nearest neighbours, 1,000 cores": lambda t: _near_model(1000, t),
         "10 layers of 100 cores": lambda t: _joined(_layers(10, 100, 8), 1000, t),
     }
 
@@ -90,28 +90,36 @@ def _layers(n_layers, per_layer, reach=None):
     ]
 
 
-def _near(n_blocks, n_near=4, seed=0):
-    """Join points of a square, numbered at random, to those nearest to them."""
+def _near(n_blocks, n_near=5, seed=0):
+    """Find what is nearest to points of a square, numbered at random: itself first."""
     points = np.random.default_rng(seed).random((n_blocks, 2))
-    _, near = cKDTree(points).query(points, n_near + 1)
-    return [(i, int(j)) for i in range(n_blocks) for j in near[i, 1:]]
+    return cKDTree(points).query(points, n_near)[1].reshape(n_blocks, n_near)
+
+
+def _near_model(n_blocks, target):
+    """Join each block to the four that are nearest to it."""
+    near = enumerate(_near(n_blocks))
+    ways = [(i, int(j)) for i, others in near for j in others[1:]]
+    return _joined(ways, n_blocks, target)
 
 
 def large(n_neurons, *, n_per_block=1000, n_near=4, fan_out=100):
     """
     Describe a network of nearest neighbours block by block.
 
-    Every neuron has ``fan_out`` synapses of 8 bits, spread over ``n_near`` blocks.
+    Every neuron has ``fan_out`` synapses of 8 bits, spread over its own block and
+    those nearest to it, ``n_near`` in all.
 
     Returns
     -------
     BlockGraph
     """
     n_blocks = -(-n_neurons // n_per_block)
-    n_near = min(n_near, n_blocks - 1)
-    axons = n_near * n_per_block
-    # Rows of 25 weights of 8 bits and 10 bits of header: 4 words of 64 bits each.
-    words = -(-(fan_out // max(n_near, 1) * 8 + 10) // 64)
+    n_near = min(n_near, n_blocks)
+    axons, per_axon = n_near * n_per_block, fan_out // n_near
+    # Parts of at most 64 weights of 8 bits, each with a header of 10 bits, in words of
+    # 64 bits: a full part has 9.
+    words = per_axon // 64 * 9 + -(-(per_axon % 64 * 8 + 10) // 64)
     ones = np.ones(n_per_block, dtype=np.int64)
     blocks = tuple(
         BlockNeeds(
@@ -125,9 +133,9 @@ def large(n_neurons, *, n_per_block=1000, n_near=4, fan_out=100):
         )
         for i in range(n_blocks)
     )
-    synapses = ones * (fan_out // max(n_near, 1))
     routes = tuple(
-        Route("neurons", blocks[i].neurons, i, j, ones, synapses)
-        for i, j in _near(n_blocks, n_near)
+        Route("neurons", blocks[i].neurons, i, int(j), ones, per_axon * ones)
+        for i, near in enumerate(_near(n_blocks, n_near))
+        for j in near
     )
     return BlockGraph("loihi1", blocks, routes)
