@@ -161,7 +161,8 @@ def test_integers_are_what_is_rounded(seed, n, spread, chip_steps):
     assume(block.synapses[0].weight_exponent == 0)
     integers = np.concatenate(block.synapses[0].weights)
     assert np.abs(np.concatenate(rows) - integers).max() <= 64.01
-    assert np.abs(numbers.vth - block.vth).max() <= 32
+    # Rounded to whole numbers, and these to multiples of 64.
+    assert np.abs(numbers.vth - block.vth).max() <= 32.5
 
 
 def test_what_is_rounded_lies_as_the_integers_do_where_blocks_are_split():
