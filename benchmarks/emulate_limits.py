@@ -11,6 +11,7 @@ from networks import random_spikes
 
 # isort: split
 from nengo_hybrid.emulate import Emulator
+from nengo_hybrid.emulate.program import BIAS, CHUNK, N_PARAMETERS
 from nengo_hybrid.lower import read_chip
 
 ROW = 1000
@@ -113,9 +114,8 @@ def _time_activities(n_neurons, fan_out, n_repetitions):
         share = activity * FAN_OUT / fan_out
         set_activity(model, share)
         # Laying out millions of synapses anew would take seconds.
-        emulator.program.bias[:] = np.concatenate(
-            [block.compartment.bias for block in model.blocks]
-        )
+        biases = [block.compartment.bias for block in model.blocks]
+        _set_biases(emulator.program, np.concatenate(biases))
         times, spikes, sent = _time_runs(emulator, share, n_repetitions)
         yield {
             "n_neurons": n_neurons,
@@ -129,6 +129,11 @@ def _time_activities(n_neurons, fan_out, n_repetitions):
             "seconds_per_step": spread(times),
             **_per_event(min(times), n_neurons, fan_out * (spikes + sent)),
         }
+
+
+def _set_biases(program, biases):
+    rows = program.parameters.reshape(-1, N_PARAMETERS, CHUNK)[:, BIAS]
+    rows[:] = np.pad(biases, (0, rows.size - len(biases))).reshape(rows.shape)
 
 
 def _per_event(time, n_neurons, operations):

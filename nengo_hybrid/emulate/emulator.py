@@ -5,6 +5,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from nengo_hybrid.emulate.kernel import (
@@ -19,12 +20,12 @@ from nengo_hybrid.emulate.kernel import (
     TIMES,
     VALUE,
     Record,
-    State,
+    new_state,
     run_samples,
 )
 from nengo_hybrid.emulate.learning import Learner
 from nengo_hybrid.emulate.noise import NoiseSource
-from nengo_hybrid.emulate.program import compile_graph
+from nengo_hybrid.emulate.program import CHUNK, compile_graph
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 
 REGISTERS = {
@@ -121,7 +122,7 @@ class Emulator:
             _positions(recorded[probe.variable], _compartments(graph, probe))
             for probe in graph.probes
         ]
-        self._pool, self._rng = None, None
+        self._pool, self._rng, self._entries = None, None, {}
         self._noise = NoiseSource(graph)
         self._learner = Learner(graph, self.program, strict=self.strict)
         self.reset(seed)
@@ -142,7 +143,6 @@ class Emulator:
         if n_samples is not None:
             check_batch(self.graph, n_samples)
             self.n_samples = n_samples
-        n = self.graph.n_compartments
         self._first_sample = first_sample
         self.n_steps, self._overflown = 0, False
         self.seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
@@ -152,13 +152,8 @@ class Emulator:
         if self.graph.learns:
             self.program.weights[:] = self._stored_weights
             self._learner = Learner(self.graph, self.program, strict=self.strict)
-        words = np.zeros((self.n_samples, -(-n // 8)), np.uint64)
-        self._state = State(
-            *(np.zeros((self.n_samples, n), np.int32) for _ in range(3)),
-            words.view(np.uint8),
-            words,
-            np.zeros((self.n_samples, self.graph.n_lines), np.int16),
-        )
+        n_chunks = -(-self.graph.n_compartments // CHUNK)
+        self._state = new_state(self.n_samples, n_chunks, self.graph.n_lines)
 
     @property
     def strict(self):
@@ -268,7 +263,7 @@ class Emulator:
         n_updates = self.n_samples * lines.shape[1] * self.graph.n_compartments
         threads = min(self.n_threads, self.n_samples)
         if threads == 1 or n_updates < LEAST_UPDATES:
-            return run_samples(*arguments, 0, self.n_samples)
+            return self._compiled(record, arguments)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_threads)
         # In more shares than threads, so that they even out.
@@ -280,6 +275,18 @@ class Emulator:
             for a in range(0, self.n_samples, share)
         ]
         return any([future.result() for future in futures])
+
+    def _compiled(self, record, arguments):
+        """Run all samples; which types there are is found out once per type of record,
+        since that takes as long as a step of a small network."""
+        arguments = *arguments, 0, self.n_samples
+        kind = record.spikes.dtype
+        if kind in self._entries:
+            return self._entries[kind](*arguments)
+        found = run_samples(*arguments)
+        types = tuple(numba.typeof(argument) for argument in arguments)
+        self._entries[kind] = run_samples.overloads[types].entry_point
+        return found
 
     def read(self, record):
         """

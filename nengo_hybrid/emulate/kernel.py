@@ -11,8 +11,10 @@ register offset of 1 in the current's decay, as NengoLoihi and Lava have it ::
 Spikes arrive one step after they are sent. Only sources that spike cost anything
 but the update of the compartments.
 
-What runs in every step takes plain arrays, not tuples of them, and unsigned indices,
-which are never taken from the end.
+What runs in every step takes plain arrays, not tuples of them or parts cut out of
+others, and unsigned indices, which are never taken from the end. Registers stand in
+chunks of a fixed size in one array, and parameters in another: with an array for each,
+to tell that none overlap takes longer than to update 500 compartments.
 """
 
 from typing import NamedTuple
@@ -20,8 +22,37 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from nengo_hybrid.emulate.int32 import add, bit_or, bit_xor, scale, subtract, wrap
-from nengo_hybrid.emulate.program import RUNS, SCATTERED, START, STOP, TARGET, UNIFORM
+from nengo_hybrid.emulate.int32 import (
+    add,
+    bit_or,
+    bit_xor,
+    first_byte,
+    prefetch,
+    scale,
+    shift_left,
+    subtract,
+    wrap,
+)
+from nengo_hybrid.emulate.program import (
+    AT_ONCE,
+    BIAS,
+    CHUNK,
+    FIRST_SEGMENT,
+    KEEP_V,
+    KIND,
+    N_PARAMETERS,
+    PACK,
+    REFRACT_DELAY,
+    SCATTERED,
+    SHIFT,
+    START,
+    STOP,
+    TARGET,
+    UNIFORM,
+    VMAX,
+    VMIN,
+    VTH,
+)
 
 # Bits of the registers, without the sign: NengoLoihi's Q_BITS and U_BITS.
 INPUT_BITS, CURRENT_BITS = 21, 23
@@ -29,24 +60,49 @@ INPUT_FAULT, CURRENT_FAULT, BIAS_FAULT = 0, 1, 2
 N_FAULTS = 3
 # What is noted of an overflow: how often; of the first, its step, compartment, value.
 TIMES, STEP, COMPARTMENT, VALUE = 0, 1, 2, 3
+# Rows of a chunk's registers, and flags of a compartment.
+U, V, REFRACTORY, RAW = 0, 1, 2, 3
+N_REGISTERS = 4
+SPIKED, ACTIVE = np.uint8(1), np.int32(2)
+ONES = np.uint64(0x0101010101010101)
+# Synapses in a cache line.
+LINE = 16
+# Rows of weights that are added in one pass.
+ROWS = 4
 
 
 class State(NamedTuple):
     """
     Registers of a batch, from one step to the next.
 
-    ``u``, ``v`` and ``refractory`` are (n_samples, n_compartments) int32 arrays;
-    ``spiked`` is uint8, padded with zeros to whole words of 8, and ``words`` the same
-    memory as uint64; ``lines``, of shape (n_samples, n_lines) and int16, is what the
-    host injected last.
+    Attributes
+    ----------
+    registers : (n_samples, n_chunks * 4 * CHUNK) int32 array
+        ``U``, ``V``, ``REFRACTORY`` and ``RAW``, a current before it wraps, of a chunk
+        of compartments, then of the next.
+    flags : (n_samples, n_chunks * CHUNK) uint8 array
+        Whether a compartment is ``SPIKED`` and ``ACTIVE``.
+    words : (n_samples, n_chunks * CHUNK / 8) uint64 array
+        The same memory.
+    lines : (n_samples, n_lines) int16 array
+        What the host injected last.
     """
 
-    u: np.ndarray
-    v: np.ndarray
-    refractory: np.ndarray
-    spiked: np.ndarray
+    registers: np.ndarray
+    flags: np.ndarray
     words: np.ndarray
     lines: np.ndarray
+
+
+def new_state(n_samples, n_chunks, n_lines):
+    """Return the `State` of a batch at rest."""
+    words = np.zeros((n_samples, n_chunks * CHUNK // 8), np.uint64)
+    return State(
+        np.zeros((n_samples, n_chunks * N_REGISTERS * CHUNK), np.int32),
+        words.view(np.uint8),
+        words,
+        np.zeros((n_samples, n_lines), np.int16),
+    )
 
 
 class Noise(NamedTuple):
@@ -114,95 +170,57 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
     """
     # Taken out here: to take an array out of a tuple counts a reference to it, and two
     # threads that count the same ones in every step wait for each other.
-    (
-        first_source,
-        first_projection,
-        first_segment,
-        kind,
-        segments,
-        weights,
-        indices,
-        keep_u,
-        keep_v,
-        vth,
-        vmin,
-        vmax,
-        bias,
-        refract_delay,
-        first_compartment,
-    ) = program
+    first_source, first_projection, projections, segments = program[:4]
+    weights, packed, parameters, first_compartment = program[4:]
     bin_steps, spikes, active, every = record[:4]
     voltage_of, current_of, voltage, current, faults, n_done = record[4:]
     noise_u, noise_v = noise
-    n_steps, n_lines, n = lines.shape[1], lines.shape[2], vth.size
-    arriving, raw = np.zeros(n, np.int32), np.zeros(n, np.int32)
-    busy, drive = np.zeros(n, np.uint8), bias.copy()
-    injected, spiking = np.zeros(n_lines, np.int64), np.zeros(n, np.int64)
+    n_steps, n_lines = lines.shape[1], lines.shape[2]
+    noisy = len(noise_u) > 0
+    own = parameters.copy() if noisy else parameters
+    arriving = np.zeros(state.flags.shape[1], np.int32)
+    partial = np.zeros(arriving.size, np.int16)
+    sources = np.zeros(n_lines + arriving.size, np.int64)
+    marked = np.zeros(-(-n_lines // 8), np.uint64)
+    marks = marked.view(np.uint8)
     any_overflow = False
     for sample in range(first, last):
-        u, v = state.u[sample], state.v[sample]
-        refractory, spiked = state.refractory[sample], state.spiked[sample]
-        sent, words = state.lines[sample], state.words[sample]
-        n_spiking = _list_spiking(spiked, words, n_lines, spiking)
+        registers, flags = state.registers[sample], state.flags[sample]
+        words, sent = state.words[sample], state.lines[sample]
         for step in range(n_steps):
-            for c in range(n):
+            for c in range(arriving.size):
                 arriving[c] = 0
-            if len(noise_u):
-                for c in range(n):
-                    arriving[c] = noise_u[step, c]
-                    drive[c] = bias[c] + noise_v[step, c]
-            n_sent = _list_nonzero(sent, injected)
-            for turn in range(2):
-                sources = spiking[:n_spiking] if turn else injected[:n_sent]
-                _deliver(
-                    first_source,
-                    first_projection,
-                    first_segment,
-                    kind,
-                    segments,
-                    weights,
-                    indices,
-                    sources,
-                    sent,
-                    arriving,
-                )
-            overflown = _update(
-                u,
-                v,
-                refractory,
-                spiked,
-                busy,
+            if noisy:
+                _add_noise(noise_u[step], noise_v[step], parameters, arriving, own)
+            n, several = _list_sent(sent, marks, marked, sources)
+            n = _list_set(words, n_lines, sources, n)
+            _deliver(
+                first_source,
+                first_projection,
+                projections,
+                segments,
+                weights,
+                packed,
+                sources,
+                n,
+                sent,
+                several,
+                partial,
                 arriving,
-                raw,
-                drive,
-                keep_u,
-                keep_v,
-                vth,
-                vmin,
-                vmax,
-                refract_delay,
             )
-            n_spiking = _list_spiking(spiked, words, n_lines, spiking)
+            overflown = _update(registers, flags, arriving, own)
             done = n_done[sample]
             row = done // bin_steps
-            _count(
-                busy,
-                first_compartment,
-                active[sample, row],
-                spiked,
-                spikes[sample, row],
-            )
+            _count(flags, first_compartment, active[sample, row], spikes[sample, row])
             if overflown:
                 any_overflow = True
                 _note_faults(
-                    first_compartment, faults[sample], done, u, arriving, raw, drive
+                    first_compartment, faults[sample], done, registers, arriving, own
                 )
             if (done + 1) % every == 0:
                 row = done // every
-                for i in range(voltage_of.size):
-                    voltage[sample, row, i] = v[voltage_of[i]]
-                for i in range(current_of.size):
-                    current[sample, row, i] = u[current_of[i]]
+                _read(registers, V, voltage_of, voltage[sample, row])
+                _read(registers, U, current_of, current[sample, row])
             n_done[sample] += 1
             sent = lines[sample, step]
             if overflown and strict:
@@ -212,32 +230,47 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
     return any_overflow
 
 
-@numba.njit(nogil=True, cache=True)
-def _list_nonzero(counts, found):
-    """List where counts are not 0, 32 at a time if they all are; return how many."""
-    n = 0
-    for start in range(0, counts.size, 32):
-        part, any_count = counts[start : start + 32], np.int16(0)
-        for i in range(part.size):
-            any_count |= part[i]
-        if any_count:
-            for i in range(part.size):
-                if part[i]:
-                    found[n] = start + i
-                    n += 1
-    return n
+@numba.njit(nogil=True, cache=True, inline="always")
+def _place(compartment, row, n_rows):
+    """Return where a compartment's value stands in chunks of some rows."""
+    c = np.int64(compartment)
+    return (c // CHUNK * n_rows + row) * CHUNK + c % CHUNK
 
 
 @numba.njit(nogil=True, cache=True)
-def _list_spiking(spiked, words, n_lines, found):
-    """List the sources of the compartments that spiked; return how many."""
-    n = 0
+def _add_noise(noise_u, noise_v, parameters, arriving, own):
+    """Put noise on what arrives, and on the bias."""
+    for c in range(noise_u.size):
+        at = _place(c, BIAS, N_PARAMETERS)
+        arriving[c] = noise_u[c]
+        own[at] = add(parameters[at], noise_v[c])
+
+
+@numba.njit(nogil=True, cache=True)
+def _read(registers, which, compartments, values):
+    for i in range(compartments.size):
+        values[i] = registers[_place(compartments[i], which, N_REGISTERS)]
+
+
+@numba.njit(nogil=True, cache=True)
+def _list_sent(counts, marks, words, found):
+    """List the lines that sent spikes; return how many, and if any sent several."""
+    several = False
+    for i in range(counts.size):
+        marks[i] = counts[i] != 0
+        several |= counts[i] > 1
+    return _list_set(words, 0, found, 0), several
+
+
+@numba.njit(nogil=True, cache=True)
+def _list_set(words, first, found, n):
+    """List which bytes, counted from the first, are odd, behind ``n`` others."""
     for w in range(words.size):
-        if words[w]:
-            for c in range(8 * w, 8 * w + 8):
-                if spiked[c]:
-                    found[n] = n_lines + c
-                    n += 1
+        left = words[w] & ONES
+        while left:
+            found[n] = first + 8 * w + np.int64(first_byte(left))
+            n += 1
+            left &= left - np.uint64(1)
     return n
 
 
@@ -245,165 +278,201 @@ def _list_spiking(spiked, words, n_lines, found):
 def _deliver(
     first_source,
     first_projection,
-    first_segment,
-    kind,
+    projections,
     segments,
     weights,
-    indices,
+    packed,
     sources,
+    n,
     sent,
+    several,
+    partial,
     arriving,
 ):
     """Add the weights behind sources that spike, in their order; lines, as often."""
-    i = 0
+    # Sources are told by where they are in the list: to cut parts of it out, as arrays,
+    # takes longer than to add a row.
+    k = 0
     for group in range(first_projection.size - 1):
-        first, end = i, first_source[group + 1]
-        while i < sources.size and sources[i] < end:
-            i += 1
-        if i == first:
+        first, end = k, first_source[group + 1]
+        while k < n and sources[k] < end:
+            k += 1
+        if k == first:
             continue
-        spiking = sources[first:i]
+        again = several and sources[first] < sent.size
         for p in range(first_projection[group], first_projection[group + 1]):
-            offset = first_segment[p]
-            if kind[p] == UNIFORM:
-                _add_uniform(segments, weights, offset, spiking, arriving)
-            elif kind[p] == RUNS:
-                _add_runs(segments, weights, offset, spiking, arriving)
-            else:
-                _add_scattered(segments, weights, indices, offset, spiking, arriving)
-            if spiking[0] < sent.size:
-                scattered = kind[p] == SCATTERED
-                _add_again(
+            kind, offset = projections[p, KIND], projections[p, FIRST_SEGMENT]
+            shift, at_once = projections[p, SHIFT], projections[p, AT_ONCE]
+            if kind == SCATTERED:
+                for i in range(first, k):
+                    if i + 1 < k:
+                        _prefetch(segments, packed, offset + sources[i + 1])
+                    for _ in range(sent[sources[i]] if again else 1):
+                        _add_scattered(segments, packed, offset + sources[i], arriving)
+                continue
+            left = first
+            if kind == UNIFORM and at_once >= ROWS and not again:
+                left = _add_uniform(
                     segments,
                     weights,
-                    indices,
                     offset,
-                    spiking,
-                    sent,
-                    scattered,
+                    sources,
+                    first,
+                    k,
+                    at_once,
+                    shift,
+                    partial,
                     arriving,
                 )
+            for i in range(left, k):
+                for _ in range(sent[sources[i]] if again else 1):
+                    _add_run(segments, weights, offset + sources[i], shift, arriving)
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_again(segments, weights, indices, offset, lines, sent, scattered, arriving):
-    """Add segments of lines that take several spikes in a step; one was added."""
-    for k in range(lines.size):
-        for _ in range(sent[lines[k]] - 1):
-            line = lines[k : k + 1]
-            if scattered:
-                _add_scattered(segments, weights, indices, offset, line, arriving)
-            else:
-                _add_runs(segments, weights, offset, line, arriving)
+def _add_uniform(
+    segments,
+    weights,
+    offset,
+    sources,
+    first,
+    last,
+    at_once,
+    shift,
+    partial,
+    arriving,
+):
+    """
+    Add segments that all have the same targets, four at a time, while there are four.
 
-
-@numba.njit(nogil=True, cache=True)
-def _add_uniform(segments, weights, offset, sources, arriving):
-    """Add segments that all have the same targets, four at a time."""
-    s = np.uint64(offset + sources[0])
+    Sums of 16 bits hold as many as ``at_once``. Returns the first that was left.
+    """
+    s = np.uint64(offset + sources[first])
     t = np.uint64(segments[s, TARGET])
     length = np.uint64(segments[s, STOP]) - np.uint64(segments[s, START])
-    k = 0
-    while k + 4 <= sources.size:
-        a = np.uint64(segments[np.uint64(offset + sources[k]), START])
-        b = np.uint64(segments[np.uint64(offset + sources[k + 1]), START])
-        c = np.uint64(segments[np.uint64(offset + sources[k + 2]), START])
-        d = np.uint64(segments[np.uint64(offset + sources[k + 3]), START])
+    k = first
+    while k + ROWS <= last:
+        end = min(k + at_once, last)
         for j in range(length):
-            both = weights[a + j] + weights[b + j]
-            arriving[t + j] += both + weights[c + j] + weights[d + j]
-        k += 4
-    _add_runs(segments, weights, offset, sources[k:], arriving)
+            partial[j] = 0
+        while k + ROWS <= end:
+            a = np.uint64(segments[np.uint64(offset + sources[k]), START])
+            b = np.uint64(segments[np.uint64(offset + sources[k + 1]), START])
+            c = np.uint64(segments[np.uint64(offset + sources[k + 2]), START])
+            d = np.uint64(segments[np.uint64(offset + sources[k + 3]), START])
+            for j in range(length):
+                both = weights[a + j] + weights[b + j]
+                partial[j] += both + weights[c + j] + weights[d + j]
+            k += ROWS
+        for j in range(length):
+            arriving[t + j] = add(arriving[t + j], shift_left(partial[j], shift))
+    return k
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_runs(segments, weights, offset, sources, arriving):
-    """Add segments whose targets are consecutive."""
-    for k in range(sources.size):
-        s = np.uint64(offset + sources[k])
-        a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
-        for j in range(np.uint64(segments[s, STOP]) - a):
-            arriving[t + j] += weights[a + j]
+def _add_run(segments, weights, segment, shift, arriving):
+    """Add a segment whose targets are consecutive."""
+    s = np.uint64(segment)
+    a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
+    for j in range(np.uint64(segments[s, STOP]) - a):
+        arriving[t + j] = add(arriving[t + j], shift_left(weights[a + j], shift))
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_scattered(segments, weights, indices, offset, sources, arriving):
-    """Add segments whose targets are anywhere."""
-    for k in range(sources.size):
-        s = np.uint64(offset + sources[k])
-        a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
-        for j in range(np.uint64(segments[s, STOP]) - a):
-            c = t + indices[a + j]
-            arriving[c] = add(arriving[c], weights[a + j])
+def _prefetch(segments, packed, segment):
+    """Fetch the scattered synapses of a segment into the cache."""
+    s = np.uint64(segment)
+    a = np.uint64(segments[s, START])
+    while a < segments[s, STOP]:
+        prefetch(packed, a)
+        a += np.uint64(LINE)
 
 
 @numba.njit(nogil=True, cache=True)
-def _update(
-    u,
-    v,
-    refractory,
-    spiked,
-    busy,
-    arriving,
-    raw,
-    drive,
-    keep_u,
-    keep_v,
-    vth,
-    vmin,
-    vmax,
-    refract_delay,
-):
+def _add_scattered(segments, packed, segment, arriving):
+    """Add a segment whose targets are anywhere, some synapses at a time."""
+    s = np.uint64(segment)
+    a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
+    while a < segments[s, STOP]:
+        for j in range(np.uint64(PACK)):
+            synapse = packed[a + j]
+            c = t + (np.uint64(synapse) & np.uint64(0xFFFF))
+            arriving[c] = add(arriving[c], synapse >> 16)
+        a += np.uint64(PACK)
+
+
+@numba.njit(nogil=True, cache=True)
+def _update(registers, flags, arriving, parameters):
     """Update all compartments; tell whether a register overflowed."""
     zero, one, bad = np.int32(0), np.int32(1), np.int32(0)
-    for c in range(u.size):
-        into = wrap(arriving[c], INPUT_BITS)
-        summed = add(scale(u[c], keep_u[c]), into)
-        current = wrap(summed, CURRENT_BITS)
-        driven = add(current, drive[c])
-        into_v = wrap(driven, CURRENT_BITS)
-        bad = bit_or(bad, bit_xor(into, arriving[c]))
-        bad = bit_or(bad, bit_or(bit_xor(current, summed), bit_xor(into_v, driven)))
-        voltage = add(scale(v[c], keep_v[c]), into_v)
-        voltage = min(max(voltage, vmin[c]), vmax[c])
-        waiting = refractory[c]
-        voltage = zero if waiting > 0 else voltage
-        spikes = one if voltage > vth[c] else zero
-        voltage = zero if spikes > 0 else voltage
-        waiting = refract_delay[c] if spikes > 0 else waiting
-        u[c], v[c], raw[c], spiked[c] = current, voltage, summed, spikes
-        refractory[c] = max(subtract(waiting, one), zero)
-        state = bit_or(bit_or(current, voltage), spikes)
-        busy[c] = one if state != 0 else zero
+    for k in range(flags.size // CHUNK):
+        c, r, p = k * CHUNK, k * N_REGISTERS * CHUNK, k * N_PARAMETERS * CHUNK
+        c, r, p = np.uint64(c), np.uint64(r), np.uint64(p)
+        for j in range(np.uint64(CHUNK)):
+            arrived, u, v = (
+                arriving[c + j],
+                registers[r + j],
+                registers[r + np.uint64(V * CHUNK) + j],
+            )
+            into = wrap(arrived, INPUT_BITS)
+            summed = add(scale(u, parameters[p + j]), into)
+            current = wrap(summed, CURRENT_BITS)
+            driven = add(current, parameters[p + np.uint64(BIAS * CHUNK) + j])
+            into_v = wrap(driven, CURRENT_BITS)
+            bad = bit_or(bad, bit_xor(into, arrived))
+            bad = bit_or(bad, bit_or(bit_xor(current, summed), bit_xor(into_v, driven)))
+            voltage = add(
+                scale(v, parameters[p + np.uint64(KEEP_V * CHUNK) + j]), into_v
+            )
+            voltage = max(voltage, parameters[p + np.uint64(VMIN * CHUNK) + j])
+            voltage = min(voltage, parameters[p + np.uint64(VMAX * CHUNK) + j])
+            waiting = registers[r + np.uint64(REFRACTORY * CHUNK) + j]
+            voltage = zero if waiting > 0 else voltage
+            spikes = (
+                one if voltage > parameters[p + np.uint64(VTH * CHUNK) + j] else zero
+            )
+            voltage = zero if spikes > 0 else voltage
+            delay = parameters[p + np.uint64(REFRACT_DELAY * CHUNK) + j]
+            left = subtract(delay if spikes > 0 else waiting, one)
+            left = max(left, zero)
+            registers[r + j], registers[r + np.uint64(V * CHUNK) + j] = current, voltage
+            registers[r + np.uint64(REFRACTORY * CHUNK) + j] = left
+            registers[r + np.uint64(RAW * CHUNK) + j] = summed
+            state = bit_or(bit_or(current, voltage), spikes)
+            flags[c + j] = bit_or(spikes, ACTIVE if state != 0 else zero)
     return bad != 0
 
 
 @numba.njit(nogil=True, cache=True)
-def _count(busy, first_compartment, active, spiked, spikes):
+def _count(flags, first_compartment, active, spikes):
     """Count active compartments by block, and spikes by compartment."""
     for b in range(active.size):
         n = np.int32(0)
         for c in range(
             np.uint64(first_compartment[b]), np.uint64(first_compartment[b + 1])
         ):
-            n = add(n, busy[c])
+            n = add(n, flags[c] >> 1)
         active[b] += n
     # All, in order: where spikes are few, to fetch each from memory takes longer.
     for c in range(spikes.size):
-        spikes[c] += spiked[c]
+        spikes[c] += flags[c] & SPIKED
 
 
 @numba.njit(nogil=True, cache=True)
-def _note_faults(first_compartment, faults, step, u, arriving, raw, drive):
+def _note_faults(first_compartment, faults, step, registers, arriving, parameters):
     """Count what overflowed, and keep the first of each block and register."""
     for b in range(first_compartment.size - 1):
         start, stop = np.int64(first_compartment[b]), np.int64(first_compartment[b + 1])
         for c in range(start, stop):
-            driven = add(u[c], drive[c])
+            raw = registers[_place(c, RAW, N_REGISTERS)]
+            driven = add(
+                registers[_place(c, U, N_REGISTERS)],
+                parameters[_place(c, BIAS, N_PARAMETERS)],
+            )
             if wrap(arriving[c], INPUT_BITS) != arriving[c]:
                 _note(faults[b, INPUT_FAULT], step, c - start, arriving[c])
-            if wrap(raw[c], CURRENT_BITS) != raw[c]:
-                _note(faults[b, CURRENT_FAULT], step, c - start, raw[c])
+            if wrap(raw, CURRENT_BITS) != raw:
+                _note(faults[b, CURRENT_FAULT], step, c - start, raw)
             if wrap(driven, CURRENT_BITS) != driven:
                 _note(faults[b, BIAS_FAULT], step, c - start, driven)
 

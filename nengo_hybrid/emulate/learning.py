@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nengo_hybrid.emulate.kernel import SPIKED
 from nengo_hybrid.emulate.program import store_weights
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 
@@ -106,7 +107,7 @@ class Learner:
         """Note which axons get a spike in this step."""
         lost = False
         for first, is_line, axons in group.sources:
-            values = state.lines if is_line else state.spiked
+            values = state.lines if is_line else state.flags & SPIKED
             counts = values[0, first : first + len(axons)]
             sent = (counts != 0) & (axons >= 0)
             for axon, count in zip(axons[sent], counts[sent], strict=True):

@@ -85,13 +85,6 @@ class Chip:
             self.emulator.advance(lines, record)
         except EmulateError as error:
             raise ChipError(str(error)) from error
-        except KeyboardInterrupt:
-            sent = lines[:, : int(record.n_done.min()) - done]
-            self._injected += sent.sum(axis=1)
-            raise
-        # A step at a time is for a host in the loop, whose time counts.
-        one = lines.shape[1] == 1
-        self._injected += lines[:, 0] if one else lines.sum(axis=1)
         self._give(hosts, record, first, slice(done, done + lines.shape[1]))
 
     def _take(self, hosts, lines, first):
@@ -129,9 +122,17 @@ class Chip:
         ends = np.cumsum([len(neurons) for _, neurons in parts])[:-1]
         return reader.weight_outputs(np.split(columns, ends, axis=1))
 
-    def count(self, record, first):
-        """Add up what a record holds, and warn of its overflows; return its steps."""
+    def count(self, lines, record, first):
+        """
+        Add up what was sent and what a record holds, and warn of its overflows.
+
+        Returns
+        -------
+        int
+            Steps that all samples have done.
+        """
         done = int(record.n_done.min())
+        self._injected += lines[:, :done].sum(axis=1)
         self._spikes += record.spikes[:, :done].sum(axis=1)
         self._active += record.active[:, :done].sum(axis=1)
         self.emulator.warn_of_overflows(record, first)

@@ -4,6 +4,7 @@ import inspect
 
 import nengo
 import numpy as np
+from nengo.builder.operator import TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.simulator import SimulationData
 
@@ -34,7 +35,10 @@ class Host:
         """Find the queues that nodes fill for the chip, and take from it."""
         steps = {}
         for simulator in self.simulators:
-            for op, step in zip(simulator._step_order, simulator._steps, strict=True):
+            found = zip(simulator._step_order, list(simulator._steps), strict=True)
+            for i, (op, step) in enumerate(found):
+                if isinstance(op, TimeUpdate):
+                    simulator._steps[i] = _count_time(simulator, op)
                 if isinstance(op, SimProcess):
                     # The process' own step, to which no public name leads.
                     found = inspect.getclosurevars(step).nonlocals["step_f"]
@@ -57,7 +61,8 @@ class Host:
         """Run one step, in the error state of `advancing`."""
         for step in simulator._steps:
             step()
-        simulator._probe()
+        if simulator.model.probes:
+            simulator._probe()
 
     @staticmethod
     def advancing():
@@ -146,3 +151,18 @@ def _simulator(model, dt, seed):
     simulator._sim_data = own
     simulator.data = SimulationData(own)
     return simulator
+
+
+def _count_time(simulator, op):
+    """Return what Nengo's own operator does, without arithmetic on its arrays."""
+    step, time = simulator.signals[op.step], simulator.signals[op.time]
+    dt = simulator.dt
+    n = int(step)
+
+    def count_time():
+        nonlocal n
+        n += 1
+        step[...] = n
+        time[...] = n * dt
+
+    return count_time

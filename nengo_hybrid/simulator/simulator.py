@@ -278,7 +278,7 @@ class LoihiSimulator:
         if steps == 0:
             return
         bar = self.progress_bar if progress_bar is None else progress_bar
-        kept = len(self._hosts) * self.graph.n_compartments
+        kept = len(self._hosts) * max(self.graph.n_compartments, self.graph.n_lines)
         most = max(1, KEPT_VALUES // kept)
         with ProgressTracker(
             bar or False, Progress("Simulating", "Simulation", steps)
@@ -318,34 +318,32 @@ class LoihiSimulator:
 
     def _run_part(self, steps, feeds, progress):
         """Run steps whose values are kept until probes have taken what they need."""
-        record = self._chip.new_record(steps)
+        record, lines = self._chip.new_record(steps), self._chip.new_lines(steps)
         self._broken = True
         self.timers.start("run")
         try:
             if self.precompute:
-                self._run_ahead(steps, feeds, record)
+                self._run_ahead(steps, feeds, lines, record)
                 progress.step(steps)
             else:
-                self._run_together(steps, feeds, record, progress)
+                self._run_together(steps, feeds, lines, record, progress)
             self._broken = False
         finally:
-            done = self._chip.count(record, self.n_steps)
+            done = self._chip.count(lines, record, self.n_steps)
             self.data.collect(self._chip, record, self.n_steps, done)
             self._n_steps += done
             self.timers.stop("run")
 
-    def _run_ahead(self, steps, feeds, record):
+    def _run_ahead(self, steps, feeds, lines, record):
         """Run what feeds the chip, then the chip, then what the chip feeds."""
         for sample, host in enumerate(self._hosts):
             _run_host(host, host.before, steps, feeds, sample)
-        lines = self._chip.new_lines(steps)
         self._chip.advance(self._hosts, lines, record, self.n_steps)
         for sample, host in enumerate(self._hosts):
             _run_host(host, host.beside, steps, feeds, sample)
 
-    def _run_together(self, steps, feeds, record, progress):
+    def _run_together(self, steps, feeds, lines, record, progress):
         """Run host and chip in turns, a step each."""
-        lines = self._chip.new_lines(1)
         with Host.advancing():
             for step in range(steps):
                 for sample, host in enumerate(self._hosts):
@@ -353,8 +351,8 @@ class LoihiSimulator:
                         host.feed(node, x[sample, step])
                     if host.beside is not None:
                         host.advance(host.beside)
-                lines[:] = 0
-                self._chip.advance(self._hosts, lines, record, self.n_steps + step)
+                at_step, first = lines[:, step : step + 1], self.n_steps + step
+                self._chip.advance(self._hosts, at_step, record, first)
                 progress.step()
 
     def trange(self, sample_every=None, dt=None):

@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid import emulate, hardware
-from nengo_hybrid.emulate.program import START, STOP, TARGET, UNIFORM, compile_graph
+from nengo_hybrid.emulate.program import (
+    CHUNK,
+    KEEP_U,
+    N_PARAMETERS,
+    START,
+    STOP,
+    TARGET,
+    UNIFORM,
+    VTH,
+    compile_graph,
+)
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graph import AxonGroup, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi
@@ -166,15 +176,17 @@ def test_a_program_by_hand():
     program = compile_graph(to_loihi(graph, chip_steps=1))
     assert program.first_source.tolist() == [0, 2, 3]
     assert program.first_projection.tolist() == [0, 1, 1]
-    assert program.first_segment.tolist() == [0]
-    assert program.kind.tolist() == [UNIFORM]
+    # Both weights are multiples of 2**7; 258 of 127 make 32,766, the most in 16 bits.
+    assert program.projections.tolist() == [[UNIFORM, 0, 7, 258]]
     assert program.segments[:, START].tolist() == [0, 1]
     assert program.segments[:, STOP].tolist() == [1, 2]
     assert program.segments[:, TARGET].tolist() == [0, 0]
-    assert program.weights.tolist() == [127 * 128, -127 * 128]
-    assert program.weights.dtype == np.int16
-    assert program.vth.tolist() == [32640]  # 0.5 is 255 of 256 steps of 64
-    assert program.keep_u.tolist() == [1]  # a decay of 4094, and the offset of 1
+    assert program.weights.tolist() == [127, -127]
+    assert program.weights.dtype == np.int8
+    (chunk,) = program.parameters.reshape(-1, N_PARAMETERS, CHUNK)
+    assert chunk[VTH, 0] == 32640  # 0.5 is 255 of 256 steps of 64
+    assert chunk[KEEP_U, 0] == 1  # a decay of 4094, and the offset of 1
+    assert not chunk[:, 1:].any()
     assert program.first_compartment.tolist() == [0, 1]
 
 

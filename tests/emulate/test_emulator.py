@@ -291,6 +291,29 @@ def test_short_calls_give_what_one_call_gives(monkeypatch):
     assert_same(found.probes, whole.probes)
 
 
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 130])
+def test_a_neuron_does_the_same_wherever_it_stands(n):
+    # Compartments are worked on in chunks of 64, the last of which is filled up.
+    rng = np.random.default_rng(n)
+    changes = {
+        "decay_u": rng.integers(0, 4096, n),
+        "decay_v": rng.integers(0, 4096, n),
+        "vth": rng.integers(50, 200, n),
+        "bias": rng.integers(-20, 40, n),
+        "refract_delay": rng.integers(1, 4, n),
+    }
+    weights, lines = rng.integers(-60, 90, (3, n)), random_lines(n, 40, n_lines=3)
+    together = make_block(n, weights=weights, axons=[], vmin=-50, **changes)
+    all_read = Emulator(make_graph([together], n_lines=3)).run(lines)
+    assert all_read.spikes.any()
+    for c in {0, n // 2, n - 1, min(63, n - 1), min(64, n - 1)}:
+        own = {name: values[c] for name, values in changes.items()}
+        alone = make_block(weights=weights[:, c : c + 1], vmin=-50, **own)
+        read_alone = Emulator(make_graph([alone], n_lines=3)).run(lines)
+        for one, many in zip(read_alone.probes, all_read.probes, strict=True):
+            np.testing.assert_array_equal(one[..., 0], many[..., c])
+
+
 def test_reset_goes_back_to_rest():
     graph, lines = random_graph(noise=True), random_lines(3, 20)
     emulator = Emulator(graph, seed=8)

@@ -7,8 +7,11 @@ import pytest
 
 from nengo_hybrid.emulate import Emulator
 from nengo_hybrid.emulate.program import (
+    AT_ONCE,
+    KIND,
     RUNS,
     SCATTERED,
+    SHIFT,
     START,
     STOP,
     TARGET,
@@ -93,21 +96,31 @@ def currents(graph):
     return found[:, 1].tolist()
 
 
+def kinds(program):
+    return program.projections[:, KIND].tolist()
+
+
 def test_uniform_runs_and_scattered_by_hand():
     both = [5, 6, 7, 8], [0, 1, 2, 3]
     uniform = make_graph([both, both])
     runs = make_graph([([5, 6], [0, 1]), ([7, 8, 9], [1, 2, 3])])
     scattered = make_graph([([5, 6], [1, 3]), ([7, 8, 9], [1, 2, 3])])
     programs = [compile_graph(graph) for graph in (uniform, runs, scattered)]
-    assert [p.kind.tolist() for p in programs] == [[UNIFORM], [RUNS], [SCATTERED]]
-    assert [p.segments[:, START].tolist() for p in programs] == [[0, 4], [0, 2], [0, 2]]
-    assert [p.segments[:, STOP].tolist() for p in programs] == [[4, 8], [2, 5], [2, 5]]
+    assert [kinds(p) for p in programs] == [[UNIFORM], [RUNS], [SCATTERED]]
+    assert [p.segments[:, START].tolist() for p in programs] == [[0, 4], [0, 2], [0, 4]]
+    assert [p.segments[:, STOP].tolist() for p in programs] == [[4, 8], [2, 5], [4, 8]]
     assert [p.segments[:, TARGET].tolist() for p in programs] == [
         [0, 0],
         [0, 1],
         [1, 1],
     ]
-    assert [p.indices.tolist() for p in programs] == [[], [], [0, 2, 0, 1, 2]]
+    # Weights stand above 16 bits of distance, and fill up to four.
+    assert [p.packed.tolist() for p in programs[:2]] == [[], []]
+    packed = divmod(programs[2].packed, 2**16)
+    assert [x.tolist() for x in packed] == [
+        [5, 6, 0, 0, 7, 8, 9, 0],
+        [0, 2, 0, 0, 0, 1, 2, 0],
+    ]
     assert currents(uniform) == [[5, 6, 7, 8], [5, 6, 7, 8]]
     assert currents(runs) == [[5, 6, 0, 0], [0, 7, 8, 9]]
     assert currents(scattered) == [[0, 5, 0, 6], [0, 7, 8, 9]]
@@ -115,13 +128,13 @@ def test_uniform_runs_and_scattered_by_hand():
 
 def test_runs_of_one_length_and_other_targets_are_not_uniform():
     graph = make_graph([([5, 6], [0, 1]), ([5, 6], [2, 3])])
-    assert compile_graph(graph).kind.tolist() == [RUNS]
+    assert kinds(compile_graph(graph)) == [RUNS]
     assert currents(graph) == [[5, 6, 0, 0], [0, 0, 5, 6]]
 
 
 def test_targets_in_falling_order_are_scattered():
     graph = make_graph([([5, 6], [1, 0])])
-    assert compile_graph(graph).kind.tolist() == [SCATTERED]
+    assert kinds(compile_graph(graph)) == [SCATTERED]
     assert currents(graph) == [[6, 5, 0, 0]]
 
 
@@ -129,7 +142,7 @@ def test_a_line_without_an_axon_sends_nothing():
     row = [5, 6, 7, 8], [0, 1, 2, 3]
     graph = make_graph([row, row], axons=[1, -1, 0])
     program = compile_graph(graph)
-    assert program.kind.tolist() == [RUNS]
+    assert kinds(program) == [RUNS]
     assert program.segments[:, START].tolist() == [4, 0, 0]
     assert program.segments[:, STOP].tolist() == [8, 0, 4]
     assert currents(graph) == [[5, 6, 7, 8], [0, 0, 0, 0], [5, 6, 7, 8]]
@@ -138,7 +151,7 @@ def test_a_line_without_an_axon_sends_nothing():
 def test_shared_rows_are_shifted_and_cut_out_by_their_base():
     graph = make_graph([([5, 6], [0, 1])], row_of_axon=[0, 0, 0], bases=[0, 2, -1])
     program = compile_graph(graph)
-    assert program.kind.tolist() == [RUNS]
+    assert kinds(program) == [RUNS]
     assert program.segments[:, START].tolist() == [0, 0, 0]
     assert program.segments[:, STOP].tolist() == [2, 2, 0]
     assert program.segments[:, TARGET].tolist() == [0, 2, 0]
@@ -150,7 +163,7 @@ def test_atoms_pick_among_the_weights_of_an_axon():
     graph = make_graph([(weights, indices)], axons=[0, 0], atoms=[2, 1])
     program = compile_graph(graph)
     assert program.segments[:, START].tolist() == [4, 2]
-    assert program.kind.tolist() == [UNIFORM]
+    assert kinds(program) == [UNIFORM]
     assert currents(graph) == [[0, 9, 10, 0], [0, 7, 8, 0]]
 
 
@@ -193,16 +206,109 @@ def test_synapses_outside_their_block_that_nobody_uses_are_no_matter():
 @pytest.mark.parametrize(
     "weight, dtype",
     [
+        (127, np.int8),
+        (128, np.int16),
+        (-128, np.int8),
+        (-129, np.int16),
         (32767, np.int16),
         (32768, np.int32),
         (-32768, np.int16),
         (-32769, np.int32),
     ],
 )
-def test_weights_are_stored_in_16_bits_if_they_fit(weight, dtype):
+def test_weights_are_stored_in_as_few_bits_as_they_fit(weight, dtype):
     graph = make_graph([([1, weight], [0, 1])])
     assert compile_graph(graph).weights.dtype == dtype
     assert currents(graph) == [[1, weight, 0, 0]]
+
+
+@pytest.mark.parametrize("weight, dtype", [(32767, np.int32), (-32769, np.int64)])
+def test_scattered_weights_stand_above_their_distance(weight, dtype):
+    graph = make_graph([([1, weight], [3, 1])])
+    assert compile_graph(graph).packed.dtype == dtype
+    assert currents(graph) == [[0, weight, 0, 1]]
+
+
+def test_lowest_bits_that_no_weight_has_are_not_stored():
+    graph = make_graph([([96, -160], [0, 1]), ([64, 0], [0, 1])])
+    program = compile_graph(graph)
+    assert program.weights.tolist() == [3, -5, 2, 0]
+    assert program.projections[:, SHIFT].tolist() == [5]
+    assert program.projections[:, AT_ONCE].tolist() == [32767 // 5]
+    assert currents(graph) == [[96, -160, 0, 0], [64, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("n", [3, 4, 257, 258, 259, 261, 262, 263, 1000])
+def test_as_many_rows_as_there_are_make_one_sum(n):
+    # Of 127, 16 bits hold 258; what is beyond goes into other sums, or in alone.
+    graph = make_graph(n * [([254, -254], [0, 1])])
+    lines = np.zeros((1, 2, n), np.int16)
+    lines[0, 0] = 1
+    (found,) = Emulator(graph).run(lines).probes
+    assert found[0, 1].tolist() == [n * 254, -n * 254, 0, 0]
+
+
+@pytest.mark.parametrize("indices", [[0, 1], [1, 0]])
+def test_lines_send_several_spikes_beside_those_that_send_one(indices):
+    graph = make_graph([([k, 100], indices) for k in range(6)])
+    lines = np.zeros((1, 2, 6), np.int16)
+    lines[0, 0] = [1, 0, 3, 1, 1, 2]
+    (found,) = Emulator(graph).run(lines).probes
+    wanted = {indices[0]: 0 + 3 * 2 + 3 + 4 + 2 * 5, indices[1]: 8 * 100}
+    assert found[0, 1].tolist() == [wanted[0], wanted[1], 0, 0]
+
+
+def two_blocks(graph, other):
+    """Put the block of another graph beside that of one; its lines reach both."""
+    (lines,), (second,) = graph.inputs, other.blocks
+    there = dataclasses.replace(other.inputs[0].axons[0], target_block=1)
+    lines = dataclasses.replace(lines, axons=(*lines.axons, there))
+    n = len(graph.blocks[0].neurons)
+    second = dataclasses.replace(second, name="c", neurons=second.neurons + n)
+    parts = (0, np.arange(n)), (1, np.arange(len(second.neurons)))
+    return dataclasses.replace(
+        graph,
+        inputs=(lines,),
+        blocks=(*graph.blocks, second),
+        probes=(Probe("current", "current", parts),),
+    )
+
+
+def test_scattered_rows_into_several_blocks_are_one():
+    here = make_graph([([5, 6], [3, 1]), ([], []), ([7], [2])])
+    there = make_graph([([8], [1]), ([9], [0]), ([1, 2], [2, 0])], n=3)
+    graph = two_blocks(here, there)
+    program = compile_graph(graph)
+    assert kinds(program) == [SCATTERED]
+    # From compartments 1, 4 and 2 on: the second block starts at 4.
+    assert program.segments.tolist() == [[0, 4, 1], [4, 8, 4], [8, 12, 2]]
+    assert currents(graph) == [
+        [0, 6, 0, 5, 0, 8, 0],
+        [0, 0, 0, 0, 9, 0, 0],
+        [0, 0, 7, 0, 2, 0, 1],
+    ]
+
+
+def test_scattered_rows_stay_apart_where_that_shares_more():
+    # Two rows in one block and two in the other, in all four pairs.
+    rows = [([1] * 8, [7, 6, 5, 4, 3, 2, 1, 0]), ([2] * 8, [7, 6, 5, 4, 3, 2, 1, 0])]
+    here = make_graph(rows, n=8, axons=[0, 0, 1, 1])
+    there = make_graph(rows, n=8, axons=[0, 1, 0, 1])
+    graph = two_blocks(here, there)
+    program = compile_graph(graph)
+    assert kinds(program) == [SCATTERED, SCATTERED]
+    assert len(program.packed) == 4 * 8
+    assert currents(graph) == [8 * [a] + 8 * [b] for a in (1, 2) for b in (1, 2)]
+
+
+def test_scattered_rows_stay_apart_where_they_are_too_far_apart():
+    n = 2**16
+    here = make_graph([([5, 6], [2, 0])], n=n)
+    graph = two_blocks(here, make_graph([([7, 8], [2, 0])], n=3))
+    assert kinds(compile_graph(graph)) == [SCATTERED, SCATTERED]
+    (found,) = np.array(currents(graph))
+    assert np.flatnonzero(found).tolist() == [0, 2, n, n + 2]
+    assert found[[0, 2, n, n + 2]].tolist() == [6, 5, 8, 7]
 
 
 def test_sums_of_narrow_weights_are_wide():
