@@ -113,6 +113,21 @@ def test_reset_goes_back_to_the_start():
     host.close()
 
 
+def test_time_is_that_of_nengos_own_simulator():
+    # Where 0.001 * n and a sum of 0.001s differ, and so would any other way to count.
+    net = make_net(output=lambda t: [t])
+    host = Host(build(net), 0)
+    with nengo.Simulator(net, dt=DT, progress_bar=False) as theirs:
+        theirs.run_steps(1000)
+        wanted = theirs.data[net.given]
+    for _ in range(2):
+        advance(host, 700)
+        advance(host, 300)
+        np.testing.assert_array_equal(data(host, net.given), wanted)
+        host.reset(0)
+    host.close()
+
+
 def test_spikes_are_taken_once_with_their_step_and_lines():
     net = make_net()
     model = build(net)
