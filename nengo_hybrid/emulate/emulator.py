@@ -277,8 +277,9 @@ class Emulator:
         return any([future.result() for future in futures])
 
     def _compiled(self, record, arguments):
-        """Run all samples; which types there are is found out once per type of record,
-        since that takes as long as a step of a small network."""
+        """Run all samples in this thread."""
+        # To find out the types of all arguments takes as long as a step of a small
+        # network; they differ only with those of the record.
         arguments = *arguments, 0, self.n_samples
         kind = record.spikes.dtype
         if kind in self._entries:
