@@ -4,18 +4,8 @@ import numba
 import numpy as np
 
 from nengo_hybrid.emulate.int32 import add, first_byte, prefetch, shift_left
-from nengo_hybrid.emulate.program import (
-    AT_ONCE,
-    FIRST_SEGMENT,
-    KIND,
-    PACK,
-    SCATTERED,
-    SHIFT,
-    START,
-    STOP,
-    TARGET,
-    UNIFORM,
-)
+from nengo_hybrid.emulate.layout import SCATTERED, START, STOP, TARGET, UNIFORM
+from nengo_hybrid.emulate.program import AT_ONCE, FIRST_SEGMENT, KIND, PACK, SHIFT
 
 ONES = np.uint64(0x0101010101010101)
 # Synapses in a cache line.

@@ -15,13 +15,14 @@ import numba
 import numpy as np
 
 from nengo_hybrid.chip_numbers import ChipNumbers
-from nengo_hybrid.emulate.program import (
+from nengo_hybrid.emulate.layout import (
     SCATTERED,
     START,
     STOP,
     TARGET,
-    compile_graph,
     lay_out,
+    lay_out_graph,
+    per_compartment,
 )
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.trace import make_trace, signed_spikes
@@ -59,7 +60,6 @@ def whole_numbers(graph):
     -------
     ChipNumbers
     """
-    program = compile_graph(graph)
     names = "vth", "bias", "vmin", "vmax"
     return ChipNumbers(
         weights=tuple(
@@ -67,9 +67,10 @@ def whole_numbers(graph):
             for block in graph.blocks
         ),
         input_gain=np.ones(graph.n_compartments),
-        keep_u=program.keep_u / 4096,
-        keep_v=program.keep_v / 4096,
-        **{name: getattr(program, name).astype(float) for name in names},
+        # The register offset of 1 is in the current's decay only.
+        keep_u=(4095 - per_compartment(graph, "decay_u")) / 4096,
+        keep_v=(4096 - per_compartment(graph, "decay_v")) / 4096,
+        **{name: per_compartment(graph, name).astype(float) for name in names},
         truncates=True,
     )
 
@@ -110,14 +111,16 @@ def run_floats(graph, numbers, host_counts, *, target_sha256="", seed=0):
     n_samples, n_steps = every_line.shape[:2]
     spikes = np.zeros((n_samples, n_steps, graph.n_compartments), np.int8)
     active = np.zeros((n_samples, n_steps, len(graph.blocks)), np.int32)
-    program, weights = compile_graph(graph), _flat_weights(graph, numbers)
+    layout, weights = lay_out_graph(graph)[0], _flat_weights(graph, numbers)
+    ends = np.append(graph.block_starts[1:], graph.n_compartments)
+    delays = per_compartment(graph, "refract_delay")
     n_threads = os.cpu_count()
 
     def run(own):
         drive = np.zeros((4, graph.n_compartments))
         part = slice(own, None, n_threads)
         arrays = every_line[part], spikes[part], active[part], drive
-        _run(program, weights, *_arrays(numbers), *arrays)
+        _run(layout, delays, ends, weights, *_arrays(numbers), *arrays)
         return drive
 
     with ThreadPoolExecutor(n_threads) as pool:
@@ -137,7 +140,7 @@ def _check(graph):
 
 
 def _flat_weights(graph, numbers):
-    """Return the weights where the graph's program has its integers."""
+    """Return the weights where the graph's layout has its integers."""
     groups = (
         replace(group, weights=rows)
         for block, of_block in zip(graph.blocks, numbers.weights, strict=True)
@@ -153,7 +156,19 @@ def _arrays(numbers):
 
 
 @numba.njit(nogil=True, cache=True)
-def _run(program, weights, numbers, truncates, to_zero, lines, spikes, active, drive):
+def _run(
+    layout,
+    delays,
+    ends,
+    weights,
+    numbers,
+    truncates,
+    to_zero,
+    lines,
+    spikes,
+    active,
+    drive,
+):
     """Run some samples; fill ``spikes`` and ``active``, and add to ``drive``."""
     gain, keep_u, keep_v, vth, bias, vmin, vmax = numbers
     n, n_lines = vth.size, lines.shape[2]
@@ -163,7 +178,7 @@ def _run(program, weights, numbers, truncates, to_zero, lines, spikes, active, d
         waiting, sent = np.zeros(n, np.int64), np.zeros(n_lines + n, np.int64)
         for step in range(lines.shape[1]):
             arriving[:] = 0
-            _deliver(program, weights, sent, arriving)
+            _deliver(layout, weights, sent, arriving)
             block = 0
             for c in range(n):
                 current, voltage = u[c] * keep_u[c], v[c] * keep_v[c]
@@ -180,14 +195,14 @@ def _run(program, weights, numbers, truncates, to_zero, lines, spikes, active, d
                     wanted[c] += voltage >= 2 * vth[c]
                     above[c] += voltage / vth[c] - 1
                     voltage = 0.0 if to_zero else voltage - vth[c]
-                    waiting[c] = program.refract_delay[c]
+                    waiting[c] = delays[c]
                 waiting[c] = max(waiting[c] - 1, 0)
                 v[c], spikes[sample, step, c], sent[n_lines + c] = (
                     voltage,
                     spiked,
                     spiked,
                 )
-                while c >= program.first_compartment[block + 1]:
+                while c >= ends[block]:
                     block += 1
                 active[sample, step, block] += u[c] != 0 or voltage != 0 or spiked
             for i in range(n_lines):
@@ -195,23 +210,23 @@ def _run(program, weights, numbers, truncates, to_zero, lines, spikes, active, d
 
 
 @numba.njit(nogil=True, cache=True)
-def _deliver(program, weights, sent, arriving):
+def _deliver(layout, weights, sent, arriving):
     """Add the weights behind sources that sent, as often as they did."""
-    for group in range(program.first_projection.size - 1):
+    for group in range(layout.first_projection.size - 1):
         first, last = (
-            program.first_projection[group],
-            program.first_projection[group + 1],
+            layout.first_projection[group],
+            layout.first_projection[group + 1],
         )
-        for s in range(program.first_source[group], program.first_source[group + 1]):
+        for s in range(layout.first_source[group], layout.first_source[group + 1]):
             if sent[s] == 0:
                 continue
             for p in range(first, last):
-                segment = program.segments[program.first_segment[p] + s]
+                segment = layout.segments[layout.first_segment[p] + s]
                 start, target = np.int64(segment[START]), np.int64(segment[TARGET])
                 n = np.int64(segment[STOP]) - start
-                if program.kind[p] == SCATTERED:
+                if layout.kind[p] == SCATTERED:
                     for j in range(n):
-                        c = target + program.indices[start + j]
+                        c = target + layout.indices[start + j]
                         arriving[c] += sent[s] * weights[start + j]
                 else:
                     for j in range(n):

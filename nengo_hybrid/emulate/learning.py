@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nengo_hybrid.emulate.kernel import SPIKED
-from nengo_hybrid.emulate.program import store_weights
+from nengo_hybrid.emulate.layout import store_weights
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 
 MAX_TRACE = 127

@@ -4,14 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nengo_hybrid.exceptions import EmulateError
+from nengo_hybrid.emulate.layout import (
+    SCATTERED,
+    START,
+    STOP,
+    TARGET,
+    lay_out_graph,
+    per_compartment,
+)
 
-# How the targets of a projection's segments lie: the same consecutive compartments
-# for all sources, consecutive ones, or scattered ones.
-UNIFORM, RUNS, SCATTERED = 0, 1, 2
-# Columns of a projection, and of a segment: what is read together stands together.
+# Columns of a projection: what is read together stands together.
 KIND, FIRST_SEGMENT, SHIFT, AT_ONCE = 0, 1, 2, 3
-START, STOP, TARGET = 0, 1, 2
 # Scattered synapses come in so many at a time, padded with zeros.
 PACK = 4
 # Compartments lie in chunks, of which each has a row per parameter.
@@ -66,16 +69,6 @@ class Program(NamedTuple):
     first_compartment: np.ndarray
 
 
-class Runs(NamedTuple):
-    """Where the weights of a `SynapseGroup` are; arrays of shape (n_rows, n_atoms)."""
-
-    start: np.ndarray
-    stop: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    dense: np.ndarray
-
-
 def compile_graph(graph):
     """
     Lay a graph out as a `Program`.
@@ -93,29 +86,24 @@ def compile_graph(graph):
     EmulateError
         If synapses reach compartments that their block does not have.
     """
-    runs, weights, indices = store_weights(graph)
-    groups = *graph.inputs, *graph.blocks
-    first_source = np.cumsum([0, *(_n_sources(group) for group in groups)])
-    shifts = _shifts(weights, runs, learns=graph.learns)
+    layout, runs = lay_out_graph(graph)
+    shifts = {} if graph.learns else _shifts(layout.weights, runs)
     projections, segments, packed = [], [], []
     n_segments, n_packed, first_projection = 0, 0, [0]
-    for group, first in zip(groups, first_source, strict=False):
-        dense, scattered = _project_all(graph, group, runs)
-        scattered = _pack_best(scattered, weights, indices)
-        for kind, key, found, synapses in dense + scattered:
-            # Counted so that adding a source, not its place in the group, gives it.
-            shift, at_once = shifts.get(key, (0, 0))
-            projections.append((kind, n_segments - first, shift, at_once))
-            segments.append(
-                found + np.array([n_packed, n_packed, 0]) * (kind == SCATTERED)
-            )
+    for group, first in enumerate(layout.first_source[:-1]):
+        for kind, key, found, synapses in _project_all(layout, group):
+            # Counted as in the layout, by adding a source.
+            projections.append((kind, n_segments - first, *shifts.get(key, (0, 0))))
+            moved = n_packed if kind == SCATTERED else 0
+            segments.append(found + np.array([moved, moved, 0]))
             packed.append(synapses)
             n_segments, n_packed = n_segments + len(found), n_packed + len(synapses)
         first_projection.append(len(projections))
+    weights = layout.weights
     for key, (shift, _) in shifts.items():
         weights[_span(runs[key])] >>= shift
     return Program(
-        first_source.astype(np.int64),
+        layout.first_source,
         np.array(first_projection),
         np.array(projections, np.int64).reshape(-1, 4),
         np.concatenate([np.zeros((0, 3)), *segments]).astype(np.uint32),
@@ -126,12 +114,19 @@ def compile_graph(graph):
     )
 
 
-def _project_all(graph, group, runs):
-    """Describe the projections of a group: those that are dense, and the others."""
-    found = [_project(graph, group, axon, runs) for axon in group.axons]
-    none = np.zeros(0, np.int64)
-    dense = [(k, key, s, none) for k, key, s in found if k != SCATTERED]
-    return dense, [s for k, _, s in found if k == SCATTERED]
+def _project_all(layout, group):
+    """Return kind, synapses, segments and what is packed of a group's projections."""
+    first, last = layout.first_source[group : group + 2]
+    dense, scattered = [], []
+    for p in range(*layout.first_projection[group : group + 2]):
+        start = layout.first_segment[p]
+        segments = layout.segments[start + first : start + last]
+        if layout.kind[p] == SCATTERED:
+            scattered.append(segments)
+        else:
+            key, none = tuple(layout.synapses[p].tolist()), np.zeros(0, np.int64)
+            dense.append((layout.kind[p], key, segments, none))
+    return dense + _pack_best(scattered, layout.weights, layout.indices)
 
 
 def _span(run):
@@ -139,13 +134,13 @@ def _span(run):
     return slice(run.start.flat[0], run.stop.flat[-1]) if run.start.size else slice(0)
 
 
-def _shifts(weights, runs, *, learns):
+def _shifts(weights, runs):
     """Find the lowest bits that no weight has, and how many fit a sum of 16 bits."""
     found = {}
     for key, run in runs.items():
         own = abs(weights[_span(run)])
         bits = int(np.bitwise_or.reduce(own)) if len(own) else 0
-        if bits and not learns:
+        if bits:
             shift = (bits & -bits).bit_length() - 1
             found[key] = shift, np.iinfo(np.int16).max // int(own.max() >> shift)
     return found
@@ -209,109 +204,12 @@ def _narrow(values, bits):
     return values.astype(narrow) if fits else values
 
 
-def _n_sources(group):
-    return getattr(group, "n_lines", None) or group.n_compartments
-
-
-def store_weights(graph):
-    """
-    Put all rows of weights behind one another.
-
-    Returns
-    -------
-    runs : dict of (int, int) to Runs
-        By block and synapses.
-    weights : (n_stored,) int32 array
-    indices : (n_stored,) int64 array
-        Compartments that they reach, from the lowest of their row; the axon's base is
-        added to it.
-    """
-    runs, weights, indices, n_stored = {}, [], [], 0
-    for b, block in enumerate(graph.blocks):
-        for s, group in enumerate(block.synapses):
-            runs[b, s], stored, reached = lay_out(group, n_stored)
-            weights.append(stored)
-            indices.append(reached)
-            n_stored += len(stored)
-    flat = np.concatenate([np.zeros(0, np.int32), *weights])
-    reached = np.concatenate([np.zeros(0, np.int64), *indices])
-    if reached.max(initial=0) > np.iinfo(np.uint16).max:
-        raise EmulateError(
-            f"an axon reaches compartments {reached.max():,} apart in one block; at "
-            f"most {np.iinfo(np.uint16).max:,} can be emulated"
-        )
-    return runs, flat.astype(np.int32), reached
-
-
-def lay_out(group, n_stored):
-    """Say where the rows of a group come to be; return weights and indices too."""
-    n_atoms = max((len(row) for row in group.weights), default=1)
-    sizes = np.repeat([row.shape[1] for row in group.weights], n_atoms).astype(np.int64)
-    stop = np.cumsum(sizes)
-    start = stop - sizes
-    weights = np.concatenate([np.zeros(0, int), *(w.ravel() for w in group.weights)])
-    reached = np.concatenate([np.zeros(0, int), *(i.ravel() for i in group.indices)])
-    steps, filled = np.diff(reached), sizes > 0
-    steps[start[filled][1:] - 1] = 1  # from one row to the next
-    lowest, highest = np.zeros((2, len(sizes)), dtype=np.int64)
-    if filled.any():
-        lowest[filled] = np.minimum.reduceat(reached, start[filled])
-        highest[filled] = np.maximum.reduceat(reached, start[filled])
-    # Counted up, so that a run is told by the count between its ends.
-    ones = np.concatenate([[0], np.cumsum(steps == 1)])
-    end = np.where(filled, stop - 1, start)
-    dense = ~filled | (ones[end % len(ones)] - ones[start % len(ones)] == end - start)
-    for row in np.unique(np.searchsorted(stop, np.flatnonzero(steps <= 0), "right")):
-        inside = slice(start[row], stop[row])
-        weights[inside] = _last_wins(weights[inside], reached[inside])
-    arrays = n_stored + start, n_stored + stop, lowest, highest, dense
-    shape = len(group.weights), n_atoms
-    runs = Runs(*(array.reshape(shape) for array in arrays))
-    return runs, weights, reached - np.repeat(lowest, sizes)
-
-
-def _last_wins(weights, reached):
-    """Clear weights whose target comes again in the row: NengoLoihi ignores them."""
-    from_the_end = np.unique(reached[::-1], return_index=True)[1]
-    wins = np.zeros(len(weights), dtype=bool)
-    wins[len(weights) - 1 - from_the_end] = True
-    return np.where(wins, weights, 0)
-
-
-def _project(graph, source, axon, runs):
-    """Describe one projection: its kind, and its segments, (n_sources, 3)."""
-    block = graph.blocks[axon.target_block]
-    group = block.synapses[axon.target_synapses]
-    run = runs[axon.target_block, axon.target_synapses]
-    axons = axon.axon_of_neuron
-    base = np.where(axons >= 0, group.base_of_axon[axons], -1)
-    row = group.row_of_axon[axons], axon.atom_of_neuron
-    used = (base >= 0) & (run.stop[row] > run.start[row])
-    lowest, highest = base + run.first[row], base + run.last[row]
-    if np.any(used & ((lowest < 0) | (highest >= block.n_compartments))):
-        raise EmulateError(
-            f"synapses {group.name!r} of block {block.name!r} reach compartments "
-            f"{lowest[used].min()} to {highest[used].max()}; the block has "
-            f"{block.n_compartments}, counted from 0; {source.name!r} sends spikes "
-            "through them"
-        )
-    dense = bool(run.dense[row][used].all())
-    target = np.where(used, lowest + graph.block_starts[axon.target_block], 0)
-    start = np.where(used, run.start[row], 0)
-    stop = np.where(used, run.stop[row], 0)
-    ends = {*zip(target.tolist(), (stop - start).tolist(), strict=True)}
-    uniform = dense and used.all() and len(ends) == 1
-    kind = UNIFORM if uniform else RUNS if dense else SCATTERED
-    key = axon.target_block, axon.target_synapses
-    return kind, key, np.stack([start, stop, target], axis=1)
-
-
 def _lay_out_parameters(graph):
     # The register offset of 1 is in the current's decay only.
-    decays = _per_compartment(graph, "decay_u") + 1, _per_compartment(graph, "decay_v")
+    decays = per_compartment(graph, "decay_u") + 1, per_compartment(graph, "decay_v")
     names = "vth", "vmin", "vmax", "bias", "refract_delay"
     values = [4096 - decay for decay in decays]
-    values += [_per_compartment(graph, name) for name in names]
+    values += [per_compartment(graph, name) for name in names]
     chunks = np.zeros(
         (-(-graph.n_compartments // CHUNK), N_PARAMETERS, CHUNK), np.int32
     )
@@ -319,11 +217,3 @@ def _lay_out_parameters(graph):
     for row, value in enumerate(values):
         chunks[n // CHUNK, row, n % CHUNK] = value
     return chunks.reshape(-1)
-
-
-def _per_compartment(graph, name):
-    values = [
-        np.broadcast_to(getattr(block, name), (block.n_compartments,))
-        for block in graph.blocks
-    ]
-    return np.concatenate(values).astype(np.int32)

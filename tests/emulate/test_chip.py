@@ -8,17 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid import emulate, hardware
-from nengo_hybrid.emulate.program import (
-    CHUNK,
-    KEEP_U,
-    N_PARAMETERS,
-    START,
-    STOP,
-    TARGET,
-    UNIFORM,
-    VTH,
-    compile_graph,
-)
+from nengo_hybrid.emulate.layout import START, STOP, TARGET, UNIFORM
+from nengo_hybrid.emulate.program import CHUNK, KEEP_U, N_PARAMETERS, VTH, compile_graph
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graph import AxonGroup, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi

@@ -6,18 +6,8 @@ import numpy as np
 import pytest
 
 from nengo_hybrid.emulate import Emulator
-from nengo_hybrid.emulate.program import (
-    AT_ONCE,
-    KIND,
-    RUNS,
-    SCATTERED,
-    SHIFT,
-    START,
-    STOP,
-    TARGET,
-    UNIFORM,
-    compile_graph,
-)
+from nengo_hybrid.emulate.layout import RUNS, SCATTERED, START, STOP, TARGET, UNIFORM
+from nengo_hybrid.emulate.program import AT_ONCE, KIND, SHIFT, compile_graph
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graph import (
     AxonGroup,
