@@ -41,6 +41,10 @@ class LowerError(HybridError):
     """A network holds something that cannot be lowered to a graph."""
 
 
+class QuantizeError(HybridError, ValueError):
+    """A network has no right integers on a target."""
+
+
 class PlacementError(HybridError):
     """A graph does not fit a target's limits."""
 

@@ -88,7 +88,7 @@ def compile_graph(graph, starts, rates, dtype):
     return (
         (starts, np.array(kinds), *floats),
         _rows(sparse, places, starts[-1], dtype),
-        _matrices(dense, places, dtype),
+        dense_matrices(dense, places, dtype),
     )
 
 
@@ -97,7 +97,7 @@ def _is_dense(projection):
     return size >= SMALL and np.count_nonzero(projection.weights) > DENSE * size
 
 
-def _matrices(projections, places, dtype):
+def dense_matrices(projections, places, dtype):
     """
     Gather whole matrices, for products that a library does.
 

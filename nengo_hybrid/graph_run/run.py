@@ -176,16 +176,20 @@ class GraphRun:
             tally, failed = np.zeros(tally_shape, np.int64), []
             for first in range(own * LANES, len(x), n_threads * LANES):
                 block = slice(first, first + LANES)
-                state = np.zeros((3, voltages.shape[1], LANES), self.dtype)
-                state[2] = _as_lanes(voltages[block])
                 samples = x[block], kept, out[block], tally
-                failed.append(run_block(*self.program, tuple(state), *samples))
+                failed.append(self._run_block(voltages[block], *samples))
             return failed, tally
 
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
             found = list(pool.map(run, range(n_threads)))
         self._check(np.array(sum((f for f, _ in found), [])), tally_shape[1])
         return sum(tally for _, tally in found)
+
+    def _run_block(self, voltages, x, kept, out, tally):
+        """Run as many samples as there are lanes, compiled; return what failed."""
+        state = np.zeros((3, voltages.shape[1], LANES), self.dtype)
+        state[2] = _as_lanes(voltages)
+        return run_block(*self.program, tuple(state), x, kept, out, tally)
 
     def _size(self, names):
         return sum(self.graph.population(name).n_neurons for name in names)

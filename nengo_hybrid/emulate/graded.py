@@ -1,0 +1,108 @@
+"""Emulate a `GradedGraph` for a whole test set, bit for bit: `GradedRun`."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from nengo_hybrid.emulate.graded_kernel import (
+    COLUMNS,
+    KINDS,
+    LANES,
+    LEVEL,
+    PAYLOAD,
+    REGISTERS,
+    STATE,
+    run_graded_block,
+)
+from nengo_hybrid.exceptions import EmulateError
+from nengo_hybrid.graph_run.program import dense_matrices
+from nengo_hybrid.graph_run.run import GraphRun
+from nengo_hybrid.programs import STATE_BITS
+
+
+class GradedRun(GraphRun):
+    """
+    A graph of integers made ready to run; see `GraphRun.pieces`.
+
+    Samples run in parallel, each from the same rest: a sample gives the same integers
+    in a batch of any size, and on any number of threads.
+
+    Parameters
+    ----------
+    graph : GradedGraph
+    """
+
+    def __init__(self, graph):
+        self.graph, self.dtype = graph, np.dtype(np.int32)
+        self.source = next(p for p in graph.populations if p.is_input)
+        sizes = [p.n_neurons for p in graph.populations]
+        self.starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        kinds = np.array([KINDS[p.program] for p in graph.populations])
+        limits = np.array([2 ** (p.payload_bits - 1) - 1 for p in graph.populations])
+        parameters = np.zeros((len(COLUMNS), self.starts[-1]), np.int64)
+        self._rest = np.zeros((len(REGISTERS), self.starts[-1]), np.int64)
+        for population, first in zip(graph.populations, self.starts, strict=False):
+            own = slice(first, first + population.n_neurons)
+            for name, values in population.parameters.items():
+                parameters[COLUMNS[name], own] = values
+            for name, values in population.initial_state.items():
+                self._rest[REGISTERS[name], own] = values
+        self.program = self.starts, kinds, limits, parameters
+        places = dict(zip((p.name for p in graph.populations), self.starts, strict=False))
+        whole = [
+            replace(p, weights=p.weights * 2.0**p.exponent) for p in graph.projections
+        ]
+        self.matrices = dense_matrices(whole, places, np.float64)
+
+    def checked_input(self, x):
+        """
+        Return x as the integers that the host injects.
+
+        Raises
+        ------
+        ShapeError
+            If it does not fit the input population.
+        EmulateError
+            If it is not finite, or beyond the payload.
+        """
+        x = super().checked_input(x)
+        whole = np.rint(x / self.source.unit)
+        limit = 2 ** (self.source.payload_bits - 1) - 1
+        most = np.abs(whole).max(initial=0)
+        if not most <= limit:
+            raise EmulateError(
+                f"input population {self.source.name!r} sends payloads of "
+                f"{self.source.payload_bits} bits, got {np.abs(x).max()}, which is "
+                f"{most:.0f} units; quantize it with data as large as these"
+            )
+        return whole.astype(np.int32)
+
+    def counts(self, name):
+        """Tell whether a population gives int16; here all give int32."""
+        return False
+
+    def _draw(self, n_samples, rng):
+        """Return nothing to start from: every sample starts from the same rest."""
+        return np.zeros((n_samples, 0))
+
+    def _run_block(self, voltages, x, kept, out, tally):
+        registers = np.repeat(self._rest[:, :, None], LANES, axis=2)
+        return run_graded_block(
+            self.program, self.matrices, registers, x, kept, out, tally
+        )
+
+    def _check(self, failed, n_levels):
+        failed = failed[failed[:, 0] >= 0]
+        if not len(failed):
+            return
+        step, number, most, what = failed[np.argmin(failed[:, 0])]
+        population = self.graph.populations[number]
+        words, bits = {
+            STATE: ("a sum or state", STATE_BITS),
+            PAYLOAD: ("a payload", population.payload_bits),
+            LEVEL: ("a payload", int(n_levels).bit_length()),
+        }[what]
+        raise EmulateError(
+            f"population {population.name!r} has {words} of {most} at step {step}, more "
+            f"than its {bits} bits; quantize the network with data as large as these"
+        )

@@ -1,0 +1,84 @@
+"""
+What neurons of a chip with graded spikes compute: programs in integers, as data.
+
+Loihi 2's instructions, as far as they are published, are ADD, NEG, MIN, AND, OR, SHL,
+MUL_SHR, SEL, LT, GE, EQ, SKP, JMP and SPIKE (Intel, *Taking Neuromorphic Computing to the
+Next Level with Loihi 2*, 2021); a program is written in these alone. ``a >> n`` is
+MUL_SHR by 1: the shift of two's complement, which rounds down.
+"""
+
+from dataclasses import dataclass
+
+STATE_BITS = 24
+# Of the factors that turn a pair, and of those in front of a quantizer.
+TURN_BITS, GAIN_BITS = 12, 12
+
+
+@dataclass(frozen=True)
+class Program:
+    """
+    One program.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+        Integers per neuron, kept beside its state.
+    registers : tuple of str
+        State of a neuron from step to step, of 24 bits each.
+    equations : tuple of str
+        What it does in a step, with ``i`` what came over its synapses.
+    instructions : tuple of str
+        The chip's, in order.
+    """
+
+    parameters: tuple
+    registers: tuple
+    equations: tuple
+    instructions: tuple
+
+
+PROGRAMS = {
+    "quantizer": Program(
+        parameters=("bias", "shift"),
+        registers=("v",),
+        equations=("v <- v + i + bias", "send k = v >> shift", "v <- v - (k << shift)"),
+        instructions=("ADD", "ADD", "MUL_SHR", "SHL", "NEG", "ADD", "SPIKE"),
+    ),
+    "relu quantizer": Program(
+        parameters=("bias", "shift"),
+        registers=("v",),
+        equations=(
+            "v <- v + max(i + bias, 0)",
+            "send k = v >> shift",
+            "v <- v - (k << shift)",
+        ),
+        instructions=(
+            *("ADD", "LT", "SEL", "ADD", "MUL_SHR", "SHL", "NEG", "ADD", "SPIKE"),
+        ),
+    ),
+    "rotor": Program(
+        parameters=("quarter", "tangent", "sine", "gain", "gain_shift", "shift"),
+        registers=("m", "v"),
+        equations=(
+            "(a, b) <- (a, b) turned by as many quarters, with a, b the m of a pair",
+            "a <- a - (tangent b >> 12)",
+            "b <- b + (sine a >> 12)",
+            "a <- a - (tangent b >> 12)",
+            "m <- m + i",
+            "v <- v + (gain m >> gain_shift)",
+            "send k = v >> shift",
+            "v <- v - (k << shift)",
+        ),
+        instructions=(
+            *("SEL", "NEG", "SEL"),
+            *("MUL_SHR", "NEG", "ADD", "MUL_SHR", "ADD", "MUL_SHR", "NEG", "ADD"),
+            *("ADD", "MUL_SHR", "ADD", "MUL_SHR", "SHL", "NEG", "ADD", "SPIKE"),
+        ),
+    ),
+    "sum": Program(
+        parameters=("bias",),
+        registers=(),
+        equations=("send i + bias",),
+        instructions=("ADD", "SPIKE"),
+    ),
+}

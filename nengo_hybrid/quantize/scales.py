@@ -1,0 +1,181 @@
+"""How many units of a neuron's state make one of what it stands for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nengo_hybrid.graded_graph import GradedPopulation
+from nengo_hybrid.programs import GAIN_BITS, STATE_BITS
+from nengo_hybrid.quantize.turns import shears
+
+# What was largest on the calibration data may become twice as large elsewhere.
+MARGIN = 2
+STATE_RANGE = 2 ** (STATE_BITS - 1) / MARGIN
+# Fractional bits of a quantizer: of a rotor's, and the most of any.
+ROTOR_SHIFT, MOST_SHIFT = 12, 16
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """
+    The scales of a network's populations.
+
+    Attributes
+    ----------
+    dt : float
+        Of the network in floats.
+    largest : dict of str to (n,) array
+        Largest sizes on the calibration data, as `calibration.Ranges` has them.
+    input_bits, message_bits, payload_bits : int
+        As in `quantize`.
+    """
+
+    dt: float
+    largest: dict
+    input_bits: int
+    message_bits: int
+    payload_bits: int
+
+    def unit(self, planned):
+        """Return what a payload of 1 stands for, (n,); 1 for sums, heard by nobody."""
+        if planned.program == "input":
+            most = self.largest[planned.name].max(initial=0)
+            unit = _safe(most) / (2 ** (self.input_bits - 1) - 1)
+            return np.full(planned.population.n_neurons, unit)
+        if planned.program == "sum":
+            return np.ones(planned.population.n_neurons)
+        omega, _ = self._omega(planned)
+        unit = planned.population.amplitude / omega
+        if planned.program == "rotor":
+            wanted, gain, shift = self._rotor_gain(planned)
+            unit = unit * wanted * 2**shift / gain
+        return unit
+
+    def scaled(self, planned, drives, limit):
+        """
+        Choose a population's integers.
+
+        Parameters
+        ----------
+        planned : Plan
+        drives : list of (n, n_pre) array
+            What a payload of 1 adds, in floats.
+        limit : int
+            Largest stored weight.
+
+        Returns
+        -------
+        GradedPopulation
+        (n,) array
+            Units of its state per unit of what it adds up.
+        """
+        make = {
+            "input": self._input,
+            "sum": self._sum,
+            "quantizer": self._quantizer,
+            "relu quantizer": self._quantizer,
+            "rotor": self._rotor,
+        }
+        unit, scale, parameters, registers = make[planned.program](
+            planned, drives, limit
+        )
+        made = GradedPopulation(
+            name=planned.name,
+            n_neurons=planned.population.n_neurons,
+            program=planned.program,
+            parameters={name: _whole(values) for name, values in parameters.items()},
+            initial_state=registers,
+            payload_bits=self.payload_bits,
+            unit=unit,
+        )
+        return made, scale
+
+    def _omega(self, planned):
+        """Return counts per unit of activity, and the largest count, each (n,)."""
+        population, largest = planned.population, self.largest[planned.name]
+        if population.is_hybrid:
+            return np.full(population.n_neurons, population.omega * self.dt), largest
+        most = 2 ** (self.message_bits - 1) / MARGIN
+        return most / _safe(largest), np.full(population.n_neurons, most)
+
+    def _input(self, planned, drives, limit):
+        unit = self.unit(planned)
+        return unit, unit, {}, {}
+
+    def _sum(self, planned, drives, limit):
+        """Take one power of two for all neurons, so that sums compare."""
+        most = max((np.abs(w).max(initial=0) for w in drives), default=0)
+        payload = 2 ** (self.payload_bits - 1) / MARGIN
+        room = min(limit / _safe(most), payload / _safe(self.largest[planned.name].max()))
+        scale = np.full(planned.population.n_neurons, 2.0 ** np.floor(np.log2(room)))
+        return 1 / scale, scale, {"bias": _bias(planned) * scale}, {}
+
+    def _quantizer(self, planned, drives, limit):
+        """Take the largest shift for which weights and counts fit."""
+        omega, most = self._omega(planned)
+        rows = [np.abs(w).max(axis=1, initial=0) for w in drives]
+        row = np.max([np.zeros(len(omega)), *rows], axis=0) * omega
+        room = np.minimum(limit / _safe(row), STATE_RANGE / (most + 1))
+        shift = np.clip(np.floor(np.log2(room)), 0, MOST_SHIFT)
+        scale = omega * 2**shift
+        parameters = {"bias": _bias(planned) * scale, "shift": shift}
+        return self.unit(planned), scale, parameters, {"v": _voltage(planned, shift)}
+
+    def _rotor(self, planned, drives, limit):
+        """Let the largest values of a pair take the bits of its state."""
+        n = planned.population.n_neurons
+        _, gain, gain_shift = self._rotor_gain(planned)
+        turns = np.zeros((3, n), int)
+        for i, angle in enumerate(planned.turns):
+            turns[:, 2 * i] = turns[:, 2 * i + 1] = shears(angle)
+        shift = self._rotor_shift(planned)
+        parameters = {
+            "quarter": turns[0],
+            "tangent": turns[1],
+            "sine": turns[2],
+            "gain": gain,
+            "gain_shift": gain_shift,
+            "shift": shift,
+        }
+        registers = {"m": np.zeros(n, np.int32), "v": _voltage(planned, shift)}
+        return self.unit(planned), self._rotor_scale(planned), parameters, registers
+
+    def _rotor_scale(self, planned):
+        """Return units of a rotor's state per unit of the memory, alike in a pair."""
+        n = planned.population.n_neurons
+        square = np.zeros(n + n % 2)
+        square[:n] = self.largest[planned.state.name] ** 2
+        norm = np.sqrt(square.reshape(-1, 2).sum(axis=1))
+        return np.repeat(STATE_RANGE / _safe(norm), 2)[:n]
+
+    def _rotor_shift(self, planned):
+        _, most = self._omega(planned)
+        return np.clip(np.floor(np.log2(STATE_RANGE / (most + 1))), 0, ROTOR_SHIFT)
+
+    def _rotor_gain(self, planned):
+        """Return the gain that is wanted, and its integer and shift, each (n,)."""
+        omega, _ = self._omega(planned)
+        per_state = planned.gain * omega / self._rotor_scale(planned)
+        wanted = per_state * 2 ** self._rotor_shift(planned)
+        shift = np.maximum(GAIN_BITS - 1 - np.floor(np.log2(wanted)), 0)
+        return wanted, np.minimum(np.rint(wanted * 2**shift), 2**GAIN_BITS - 1), shift
+
+
+def _safe(sizes):
+    """Put 1 where there is nothing to divide by."""
+    return np.where(np.asarray(sizes) > 0, sizes, 1.0)
+
+
+def _bias(planned):
+    bias = planned.population.bias
+    return np.zeros(planned.population.n_neurons) if bias is None else bias
+
+
+def _voltage(planned, shift):
+    """Return where a quantizer starts: half a threshold, if the network says nothing."""
+    start = planned.population.initial_voltage
+    return np.floor((0.5 if start is None else start) * 2**shift).astype(np.int32)
+
+
+def _whole(values):
+    return np.rint(values).astype(np.int32)
