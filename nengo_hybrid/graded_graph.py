@@ -107,7 +107,7 @@ class GradedGraph:
     @functools.cached_property
     def phases(self):
         """
-        Time step of the chip at which each population acts, within a step of the network.
+        Time step of the chip at which each population acts in a step of the network.
 
         A message sent in one time step arrives in the next, so a population comes at
         least one after those that it hears in the same step of the network.
@@ -130,11 +130,14 @@ class GradedGraph:
     @functools.cached_property
     def chip_steps(self):
         """Time steps of the chip for every step of the network."""
-        return max(
-            (
-                self.phases[p.pre] + 1 - self.phases[p.post]
-                for p in self.projections
-                if p.delay
-            ),
-            default=1,
+        late = (
+            self.phases[p.pre] + 1 - self.phases[p.post]
+            for p in self.projections
+            if p.delay
         )
+        return max([1, *late])
+
+    def synaptic_delay(self, projection):
+        """Return the time steps for which a projection's synapses hold a message."""
+        arrives = self.phases[projection.post] + projection.delay * self.chip_steps
+        return arrives - self.phases[projection.pre] - 1

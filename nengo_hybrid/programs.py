@@ -2,9 +2,11 @@
 What neurons of a chip with graded spikes compute: programs in integers, as data.
 
 Loihi 2's instructions, as far as they are published, are ADD, NEG, MIN, AND, OR, SHL,
-MUL_SHR, SEL, LT, GE, EQ, SKP, JMP and SPIKE (Intel, *Taking Neuromorphic Computing to the
-Next Level with Loihi 2*, 2021); a program is written in these alone. ``a >> n`` is
-MUL_SHR by 1: the shift of two's complement, which rounds down.
+MUL_SHR, SEL, LT, GE, EQ, SKP, JMP and SPIKE (Intel, *Taking Neuromorphic Computing to
+the Next Level with Loihi 2*, 2021); a program is written in these alone. ``a >> n`` is
+MUL_SHR by 1: the shift of two's complement, which rounds down. A program acts once in
+a step of the network, which may be several time steps of the chip; in the others it
+skips (EQ, SKP).
 """
 
 from dataclasses import dataclass

@@ -48,7 +48,9 @@ class GradedRun(GraphRun):
             for name, values in population.initial_state.items():
                 self._rest[REGISTERS[name], own] = values
         self.program = self.starts, kinds, limits, parameters
-        places = dict(zip((p.name for p in graph.populations), self.starts, strict=False))
+        places = dict(
+            zip((p.name for p in graph.populations), self.starts, strict=False)
+        )
         whole = [
             replace(p, weights=p.weights * 2.0**p.exponent) for p in graph.projections
         ]
@@ -103,6 +105,7 @@ class GradedRun(GraphRun):
             LEVEL: ("a payload", int(n_levels).bit_length()),
         }[what]
         raise EmulateError(
-            f"population {population.name!r} has {words} of {most} at step {step}, more "
-            f"than its {bits} bits; quantize the network with data as large as these"
+            f"population {population.name!r} has {words} of {most} at step {step}, "
+            f"more than {bits} bits hold; quantize the network with data as large as "
+            "these"
         )

@@ -1,5 +1,5 @@
 """
-The programs of `nengo_hybrid.programs`, compiled: one block of samples, a lane for each.
+The programs of `nengo_hybrid.programs`, compiled: a block of samples, a lane for each.
 
 All integers. Sums of what synapses bring are made by a library's product of matrices
 in float64, in which integers of up to 53 bits are exact; all else is int64, checked
@@ -200,9 +200,10 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
             start, stop, kind = starts[p], starts[p + 1], kinds[p]
             largest, most, arrived = np.int64(0), np.int64(0), np.int64(0)
             if kind == INPUT:
+                # Lanes without a sample repeat the last.
                 for j in range(start, stop):
-                    for k in range(n_real):
-                        now[j, k] = x[k, step, j - start]
+                    for k in range(LANES):
+                        now[j, k] = x[min(k, n_real - 1), step, j - start]
                     most = max(most, _largest_drive(now[j]))
             else:
                 _gather(now, before, start, stop, drive, table, flat)
@@ -223,9 +224,9 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
                 return step, p, largest, STATE
             if most > limits[p]:
                 return step, p, most, PAYLOAD
-            if kept[p, 1] >= 0 and levels.shape[1]:
-                if not _tally(now, start, stop, levels, n_real, kept[p, 1]):
-                    return step, p, most, LEVEL
+            is_tallied = kept[p, 1] >= 0 and levels.shape[1]
+            if is_tallied and not _tally(now, start, stop, levels, n_real, kept[p, 1]):
+                return step, p, most, LEVEL
             if kept[p, 0] >= 0 and step >= skipped:
                 _record(now, start, stop, out, n_real, step - skipped, kept[p, 0])
     return -1, -1, np.int64(-1), STATE

@@ -1,4 +1,4 @@
-"""How large what a network sends becomes, on the data that its ranges are taken from."""
+"""How large what a network sends becomes, on the data that ranges are taken from."""
 
 from dataclasses import dataclass
 

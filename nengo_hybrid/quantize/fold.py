@@ -1,4 +1,4 @@
-"""Take out of a network what only passes sums on: fewer populations, as many synapses."""
+"""Take out of a network what only passes sums on, at no cost in synapses."""
 
 from dataclasses import replace
 

@@ -125,9 +125,7 @@ def _quantizer_of(graph, population):
     """Return the quantizer that shares its neurons with a rotor, or None."""
     if _turns(graph, population) is None:
         return None
-    heard_by = [
-        p for p in graph.projections if p.pre == population.name != p.post
-    ]
+    heard_by = [p for p in graph.projections if p.pre == population.name != p.post]
     if len(heard_by) != 1:
         return None
     (only,) = heard_by

@@ -11,7 +11,7 @@ LARGEST_WEIGHT, LARGEST_PAIR = 127, 127 * 256 + 127
 
 
 def largest_weight(in_pairs):
-    """Return the largest size of a weight in synapses of 8 bits, or in pairs of them."""
+    """Return the largest size of a weight: in synapses of 8 bits, or in pairs."""
     return LARGEST_PAIR if in_pairs else LARGEST_WEIGHT
 
 

@@ -106,7 +106,9 @@ class Scaling:
         """Take one power of two for all neurons, so that sums compare."""
         most = max((np.abs(w).max(initial=0) for w in drives), default=0)
         payload = 2 ** (self.payload_bits - 1) / MARGIN
-        room = min(limit / _safe(most), payload / _safe(self.largest[planned.name].max()))
+        room = min(
+            limit / _safe(most), payload / _safe(self.largest[planned.name].max())
+        )
         scale = np.full(planned.population.n_neurons, 2.0 ** np.floor(np.log2(room)))
         return 1 / scale, scale, {"bias": _bias(planned) * scale}, {}
 
@@ -172,7 +174,7 @@ def _bias(planned):
 
 
 def _voltage(planned, shift):
-    """Return where a quantizer starts: half a threshold, if the network says nothing."""
+    """Return where a quantizer starts; half a threshold, if the network is silent."""
     start = planned.population.initial_voltage
     return np.floor((0.5 if start is None else start) * 2**shift).astype(np.int32)
 

@@ -1,0 +1,183 @@
+"""Graded networks in integers: equal to the chip's clock, alone or in a batch."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nengo_hybrid.emulate.graded import GradedRun
+from nengo_hybrid.exceptions import EmulateError, ShapeError
+from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+
+from .chip_clock import run_on_clock
+
+N_STEPS = 12
+# A seed whose graph stays within its registers.
+TAME = 6
+
+
+def population(rng, name, program, n):
+    def whole(low, high):
+        return rng.integers(low, high, n).astype(np.int32)
+
+    shift = whole(2, 6)
+    parameters = {"bias": whole(-9, 9)}
+    state = {}
+    if "quantizer" in program:
+        parameters["shift"] = shift
+        state = {"v": (rng.random(n) * 2**shift).astype(np.int32)}
+    if program == "rotor":
+        pairs = {
+            "quarter": whole(0, 4),
+            "tangent": whole(-1700, 1700),
+            "sine": whole(-2900, 2900),
+        }
+        for values in pairs.values():
+            values[1 : n - n % 2 : 2] = values[0 : n - 1 : 2]
+            values[n - n % 2 :] = 0
+        gain = {"gain": whole(2048, 4096), "gain_shift": whole(9, 14)}
+        parameters = {**pairs, **gain, "shift": shift}
+        state = {
+            "m": whole(-50, 50),
+            "v": (rng.random(n) * 2**shift).astype(np.int32),
+        }
+    return GradedPopulation(name, n, program, parameters, state, 24, np.ones(n))
+
+
+def random_graph(seed):
+    """Make a graph of an input and up to five populations, connected at random."""
+    rng = np.random.default_rng(seed)
+    programs = rng.choice(
+        ["quantizer", "relu quantizer", "rotor", "sum"], rng.integers(1, 6)
+    )
+    sizes = rng.integers(1, 6, len(programs) + 1)
+    names = [f"p{i}" for i in range(len(sizes))]
+    populations = [GradedPopulation("p0", sizes[0], "input", {}, {}, 9, np.ones(sizes[0]))]
+    populations += [
+        population(rng, name, program, n)
+        for name, program, n in zip(names[1:], programs, sizes[1:], strict=True)
+    ]
+    projections = []
+    for i in range(1, len(names)):
+        for j in range(len(names)):
+            # From before at once; a loop has a delay, and sums do not feed back.
+            delay = int(rng.integers(0, 2)) if j < i else int(rng.integers(1, 3))
+            if (j >= i and programs[i - 1] == "sum") or rng.random() < 0.4:
+                continue
+            delay = min(delay, 1)
+            weights = rng.integers(-3, 4, (sizes[i], sizes[j])).astype(np.int8)
+            exponent = int(rng.integers(0, 3))
+            projections.append(
+                GradedProjection(f"{j} to {i}", names[j], names[i], weights, exponent, delay)
+            )
+    return GradedGraph("loihi2", tuple(populations), tuple(projections), names[-1], {})
+
+
+def run(graph, x):
+    """Run a batch, and return what every population sends."""
+    runner = GradedRun(graph)
+    x = runner.checked_input(x)
+    names = [p.name for p in graph.populations]
+    found = {name: runner.empty(name, len(x), x.shape[1]) for name in names}
+    for part, values in runner.pieces(x, record=names):
+        for name in names:
+            found[name][part] = values[name]
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_run_is_that_of_the_chips_clock(seed):
+    graph = random_graph(seed)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-20, 21, (1, N_STEPS, graph.populations[0].n_neurons))
+    wanted, largest = run_on_clock(graph, x[0])
+
+    if largest >= 2**23:
+        with pytest.raises(EmulateError, match="a sum or state of"):
+            run(graph, x)
+        return
+    found = run(graph, x)
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name][0], values)
+
+
+def quantizer_by_hand():
+    one = GradedPopulation(
+        "x", 1, "input", {}, {}, 9, np.array([0.5])
+    )
+    two = GradedPopulation(
+        "q",
+        1,
+        "quantizer",
+        {"bias": np.array([1], np.int32), "shift": np.array([2], np.int32)},
+        {"v": np.array([3], np.int32)},
+        6,
+        np.ones(1),
+    )
+    synapses = GradedProjection("w", "x", "q", np.array([[3]], np.int8), 1)
+    return GradedGraph("loihi2", (one, two), (synapses,), "q", {})
+
+
+def test_a_quantizer_by_hand():
+    # Thresholds of 4; a unit of 0.5, so 1.0 is 2 and adds 2 * 3 * 2 + 1 = 13.
+    # v: 3 + 13 = 16, sends 4, keeps 0; -1.0 adds -11: sends -3, keeps 1; 0 adds 1.
+    x = np.array([1.0, -1.0, 0.0, 0.0])[None, :, None]
+
+    assert run(quantizer_by_hand(), x)["q"].ravel().tolist() == [4, -3, 0, 0]
+
+
+def test_a_sample_alone_is_the_sample_in_a_batch():
+    rng = np.random.default_rng(0)
+    graph = random_graph(TAME)
+    x = rng.integers(-20, 21, (150, N_STEPS, graph.populations[0].n_neurons))
+    together = run(graph, x)
+
+    for i in (0, 63, 64, 149):
+        alone = run(graph, x[i : i + 1])
+        for name, values in alone.items():
+            np.testing.assert_array_equal(values[0], together[name][i])
+
+
+def test_payloads_are_tallied():
+    runner, levels = GradedRun(quantizer_by_hand()), np.zeros((1, 11), np.int64)
+    x = runner.checked_input(np.array([[[1.0], [-1.0], [0.0]]]))
+    list(runner.pieces(x, levels={"q": levels}))
+
+    assert levels.tolist() == [[0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0]]
+
+
+def test_a_payload_that_does_not_fit_is_an_error():
+    # 127 adds 763, and a payload of 6 bits is at most 31 thresholds of 4.
+    words = (
+        "population 'q' has a payload of 191 at step 0, more than 6 bits hold; quantize "
+        "the network with data as large as these"
+    )
+    with pytest.raises(EmulateError, match=f"^{re.escape(words)}$"):
+        run(quantizer_by_hand(), np.full((1, 2, 1), 63.5))
+
+
+def test_input_beyond_its_bits_is_an_error():
+    words = (
+        "input population 'x' sends payloads of 9 bits, got 128.0, which is 256 units; "
+        "quantize it with data as large as these"
+    )
+    with pytest.raises(EmulateError, match=f"^{re.escape(words)}$"):
+        run(quantizer_by_hand(), np.full((1, 2, 1), 128.0))
+
+
+def test_input_of_another_shape_is_an_error():
+    with pytest.raises(ShapeError, match=r"^input population 'x' needs x of shape"):
+        run(quantizer_by_hand(), np.zeros((1, 2, 2)))
+
+
+def test_a_state_that_does_not_fit_is_an_error():
+    graph = quantizer_by_hand()
+    grows = GradedProjection("loop", "q", "q", np.array([[100]], np.int8), 4, 1)
+    wide = [p if p.is_input else p.__class__(**{**vars(p), "payload_bits": 24}) for p in graph.populations]
+    graph = GradedGraph("loihi2", tuple(wide), (*graph.projections, grows), "q", {})
+
+    with pytest.raises(EmulateError, match=r"^population 'q' has a sum or state of \d+ at"):
+        run(graph, np.ones((1, 9, 1)))
