@@ -57,5 +57,7 @@ def test_digest_tells_graphs_apart():
 
 
 def test_population_names_the_known_ones():
-    with pytest.raises(BuildError, match=r"^the graph has no population 'b'; it has a$"):
+    with pytest.raises(
+        BuildError, match=r"^the graph has no population 'b'; it has a$"
+    ):
         graph_of(["a"], []).population("b")

@@ -69,7 +69,9 @@ def act(population, heard, registers):
         turn(registers["m"], p)
         for j in range(n):
             registers["m"][j] += heard[j]
-        into = [(p["gain"][j] * registers["m"][j]) >> p["gain_shift"][j] for j in range(n)]
+        into = [
+            (p["gain"][j] * registers["m"][j]) >> p["gain_shift"][j] for j in range(n)
+        ]
     else:
         into = [heard[j] + p["bias"][j] for j in range(n)]
         if population.program == "relu quantizer":

@@ -54,7 +54,9 @@ def random_graph(seed):
     )
     sizes = rng.integers(1, 6, len(programs) + 1)
     names = [f"p{i}" for i in range(len(sizes))]
-    populations = [GradedPopulation("p0", sizes[0], "input", {}, {}, 9, np.ones(sizes[0]))]
+    populations = [
+        GradedPopulation("p0", sizes[0], "input", {}, {}, 9, np.ones(sizes[0]))
+    ]
     populations += [
         population(rng, name, program, n)
         for name, program, n in zip(names[1:], programs, sizes[1:], strict=True)
@@ -70,7 +72,9 @@ def random_graph(seed):
             weights = rng.integers(-3, 4, (sizes[i], sizes[j])).astype(np.int8)
             exponent = int(rng.integers(0, 3))
             projections.append(
-                GradedProjection(f"{j} to {i}", names[j], names[i], weights, exponent, delay)
+                GradedProjection(
+                    f"{j} to {i}", names[j], names[i], weights, exponent, delay
+                )
             )
     return GradedGraph("loihi2", tuple(populations), tuple(projections), names[-1], {})
 
@@ -105,9 +109,7 @@ def test_a_run_is_that_of_the_chips_clock(seed):
 
 
 def quantizer_by_hand():
-    one = GradedPopulation(
-        "x", 1, "input", {}, {}, 9, np.array([0.5])
-    )
+    one = GradedPopulation("x", 1, "input", {}, {}, 9, np.array([0.5]))
     two = GradedPopulation(
         "q",
         1,
@@ -176,8 +178,13 @@ def test_input_of_another_shape_is_an_error():
 def test_a_state_that_does_not_fit_is_an_error():
     graph = quantizer_by_hand()
     grows = GradedProjection("loop", "q", "q", np.array([[100]], np.int8), 4, 1)
-    wide = [p if p.is_input else p.__class__(**{**vars(p), "payload_bits": 24}) for p in graph.populations]
+    wide = [
+        p if p.is_input else p.__class__(**{**vars(p), "payload_bits": 24})
+        for p in graph.populations
+    ]
     graph = GradedGraph("loihi2", tuple(wide), (*graph.projections, grows), "q", {})
 
-    with pytest.raises(EmulateError, match=r"^population 'q' has a sum or state of \d+ at"):
+    with pytest.raises(
+        EmulateError, match=r"^population 'q' has a sum or state of \d+ at"
+    ):
         run(graph, np.ones((1, 9, 1)))

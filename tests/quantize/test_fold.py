@@ -61,7 +61,9 @@ def test_a_bottleneck_stays():
 
 
 def test_what_remembers_stays():
-    graph = graph_of({"x": 1, "a": 1, "b": 1}, [("x", "a", 0), ("a", "a", 1), ("a", "b", 0)], "b")
+    graph = graph_of(
+        {"x": 1, "a": 1, "b": 1}, [("x", "a", 0), ("a", "a", 1), ("a", "b", 0)], "b"
+    )
 
     assert fold(graph) is graph
 
@@ -70,7 +72,14 @@ def test_what_remembers_stays():
 @pytest.mark.parametrize("loop", [False, True])
 def test_a_classifier_computes_the_same(basis, loop):
     network = SequenceClassifier(
-        X, 3, order=6, theta_steps=20, n_hidden=5, basis=basis, quantize_loop=loop, seed=2
+        X,
+        3,
+        order=6,
+        theta_steps=20,
+        n_hidden=5,
+        basis=basis,
+        quantize_loop=loop,
+        seed=2,
     )
     graph = to_graph(network, dt=1.0)
     folded = fold(graph)

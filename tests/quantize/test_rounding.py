@@ -41,7 +41,9 @@ def test_one_synapse_by_hand():
 
 
 @given(
-    weights=hnp.arrays(float, hnp.array_shapes(min_dims=2, max_dims=2), elements=FLOATS),
+    weights=hnp.arrays(
+        float, hnp.array_shapes(min_dims=2, max_dims=2), elements=FLOATS
+    ),
     in_pairs=st.booleans(),
 )
 def test_no_weight_is_off_by_more_than_half_a_unit(weights, in_pairs):
