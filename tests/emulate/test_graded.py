@@ -154,8 +154,8 @@ def test_payloads_are_tallied():
 def test_a_payload_that_does_not_fit_is_an_error():
     # 127 adds 763, and a payload of 6 bits is at most 31 thresholds of 4.
     words = (
-        "population 'q' has a payload of 191 at step 0, more than 6 bits hold; quantize "
-        "the network with data as large as these"
+        "population 'q' has a payload of 191 at step 0, more than 6 bits hold; "
+        "quantize the network with data as large as these"
     )
     with pytest.raises(EmulateError, match=f"^{re.escape(words)}$"):
         run(quantizer_by_hand(), np.full((1, 2, 1), 63.5))

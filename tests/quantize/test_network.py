@@ -180,8 +180,8 @@ def test_widths_are_checked(kwargs, words, target, x):
 
 def test_a_target_without_graded_spikes_is_refused(x):
     words = (
-        "target 'loihi1' has no graded spikes; needed one whose spikes carry a payload, "
-        "such as loihi2"
+        "target 'loihi1' has no graded spikes; needed one whose spikes carry a "
+        "payload, such as loihi2"
     )
     with pytest.raises(QuantizeError, match=f"^{re.escape(words)}$"):
         quantize(exact_graph(0), load_target("loihi1"), x)
@@ -193,8 +193,8 @@ def test_an_activation_without_a_program_is_refused(target, x):
         replace(p, activation="Tanh") if p.name == "b" else p for p in graph.populations
     ]
     words = (
-        "population 'b' has neurons HybridSpiking(Tanh), for which there is no program; "
-        "needed HybridSpiking with a base type of Identity, RectifiedLinear"
+        "population 'b' has neurons HybridSpiking(Tanh), for which there is no "
+        "program; needed HybridSpiking with a base type of Identity, RectifiedLinear"
     )
     with pytest.raises(QuantizeError, match=f"^{re.escape(words)}$"):
         quantize(replace(graph, populations=tuple(odd)), target, x)
