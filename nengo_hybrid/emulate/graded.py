@@ -54,7 +54,11 @@ class GradedRun(GraphRun):
         whole = [
             replace(p, weights=p.weights * 2.0**p.exponent) for p in graph.projections
         ]
-        self.matrices = dense_matrices(whole, places, np.float64)
+        table, flat = dense_matrices(whole, places, np.float64)
+        # Powers of two are exact in either type, so that stored weights count.
+        stored = (np.abs(p.weights, dtype=np.int64) for p in graph.projections)
+        reach = [weights.sum(axis=1).max() for weights in stored]
+        self.matrices = table, flat, flat.astype(np.float32), np.array(reach, float)
 
     def checked_input(self, x):
         """

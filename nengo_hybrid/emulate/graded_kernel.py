@@ -1,9 +1,10 @@
 """
 The programs of `nengo_hybrid.programs`, compiled: a block of samples, a lane for each.
 
-All integers. Sums of what synapses bring are made by a library's product of matrices
-in float64, in which integers of up to 53 bits are exact; all else is int64, checked
-against the 24 bits of a register.
+All integers. Sums of what synapses bring are made by a library's product of matrices:
+in float32, in which integers of up to 24 bits are exact, where no sum can be larger, and
+else in float64, which has 53. All else is int64, checked against the 24 bits of a
+register.
 """
 
 import numpy as np
@@ -31,6 +32,8 @@ COLUMNS = {
     "gain": GAIN,
     "gain_shift": GAIN_SHIFT,
 }
+# Integers of this size and below are exact in float32.
+EXACT = 2.0**24
 V, M = 0, 1
 REGISTERS = {"v": V, "m": M}
 # What left its range: a sum or register, a payload, or a payload without a level.
@@ -39,15 +42,24 @@ STATE_LIMIT = 2 ** (STATE_BITS - 1)
 
 
 @njit(nogil=True, cache=True)
-def _gather(now, before, start, stop, drive, table, flat):
+def _gather(now, before, sizes, start, stop, drive, matrices):
     """Sum up what comes over the synapses of a population, all lanes."""
+    table, flat, flat32, reach = matrices
     drive[start:stop] = 0
     for i in range(len(table)):
         first, n_post, n_pre, post, pre, delay = table[i]
-        if post == start:
-            matrix = flat[first : first + n_post * n_pre].reshape(n_post, n_pre)
-            values = before if delay else now
-            drive[start:stop] += np.dot(matrix, values[pre : pre + n_pre])
+        if post != start:
+            continue
+        values = (before if delay else now)[pre : pre + n_pre]
+        last = first + n_post * n_pre
+        if reach[i] * sizes[delay, pre] <= EXACT:
+            drive[start:stop] += np.dot(
+                flat32[first:last].reshape(n_post, n_pre), values
+            )
+        else:
+            drive[start:stop] += np.dot(
+                flat[first:last].reshape(n_post, n_pre), values.astype(np.float64)
+            )
 
 
 @njit(nogil=True, cache=True)
@@ -176,7 +188,8 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
         Where each population starts (n_populations + 1,), its kind, the largest size of
         its payloads, and the parameters (7, n) of all neurons, int64.
     matrices : tuple of array
-        As `nengo_hybrid.graph_run.program` makes them.
+        As `nengo_hybrid.graph_run.program` makes them; the weights in float32 too, and
+        the largest sum of the sizes of a row's stored weights for each matrix.
     registers : (2, n, LANES) int64 array
     x : (n_real, n_steps, size_in) int32 array
     kept, out, levels
@@ -189,13 +202,15 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
         what left it; a step of -1 if none does.
     """
     starts, kinds, limits, parameters = program
-    table, flat = matrices
     n, n_real, n_steps = starts[-1], x.shape[0], x.shape[1]
-    now, before = np.zeros((n, LANES)), np.zeros((n, LANES))
+    now, before = np.zeros((n, LANES), np.float32), np.zeros((n, LANES), np.float32)
     drive = np.zeros((n, LANES))
+    # Largest payload of each population, at its first neuron: of this step, and before.
+    sizes = np.zeros((2, n))
     skipped = n_steps - out.shape[1]
     for step in range(n_steps):
         now, before = before, now
+        sizes[1] = sizes[0]
         for p in range(len(kinds)):
             start, stop, kind = starts[p], starts[p + 1], kinds[p]
             largest, most, arrived = np.int64(0), np.int64(0), np.int64(0)
@@ -206,7 +221,7 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
                         now[j, k] = x[min(k, n_real - 1), step, j - start]
                     most = max(most, _largest_drive(now[j]))
             else:
-                _gather(now, before, start, stop, drive, table, flat)
+                _gather(now, before, sizes, start, stop, drive, matrices)
                 for j in range(start, stop):
                     arrived = max(arrived, _largest_drive(drive[j]))
                 if kind == ROTOR:
@@ -219,6 +234,7 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
                     largest, most = _run_quantizers(
                         kind, start, stop, drive, registers, parameters, now
                     )
+            sizes[0, start] = most
             largest = max(largest, arrived)
             if largest >= STATE_LIMIT:
                 return step, p, largest, STATE

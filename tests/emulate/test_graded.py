@@ -151,6 +151,24 @@ def test_payloads_are_tallied():
     assert levels.tolist() == [[0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0]]
 
 
+def test_sums_beyond_24_bits_on_the_way_are_exact():
+    # 5 x 127 x 32,767 is odd and above 2^24; what is left in the end is 635.
+    x = np.array([32767] * 5 + [32766] * 5)[None, None]
+    wide = GradedPopulation("x", 10, "input", {}, {}, 16, np.ones(10))
+    bias = {"bias": np.zeros(1, np.int32)}
+    out = GradedPopulation("out", 1, "sum", bias, {}, 24, np.ones(1))
+    weights = np.array([[127] * 5 + [-127] * 5], np.int8)
+    graph = GradedGraph(
+        "loihi2",
+        (wide, out),
+        (GradedProjection("w", "x", "out", weights, 0),),
+        "out",
+        {},
+    )
+
+    assert run(graph, x)["out"].item() == 635
+
+
 def test_a_payload_that_does_not_fit_is_an_error():
     # 127 adds 763, and a payload of 6 bits is at most 31 thresholds of 4.
     words = (
