@@ -41,6 +41,7 @@ TYPES = {
     "exceptions",
     "graph",
     "graded_graph",
+    "graded_trace",
     "graph_run",
     "metrics",
     "names",

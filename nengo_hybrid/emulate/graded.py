@@ -1,4 +1,4 @@
-"""Emulate a `GradedGraph` for a whole test set, bit for bit: `GradedRun`."""
+"""Emulate a `GradedGraph` for a whole test set, bit for bit: `run_graded`."""
 
 from dataclasses import replace
 
@@ -8,13 +8,15 @@ from nengo_hybrid.emulate.graded_kernel import (
     COLUMNS,
     KINDS,
     LANES,
-    LEVEL,
+    N_TALLIED,
+    ONES,
     PAYLOAD,
     REGISTERS,
     STATE,
     run_graded_block,
 )
 from nengo_hybrid.exceptions import EmulateError
+from nengo_hybrid.graded_trace import GradedTrace
 from nengo_hybrid.graph_run.program import dense_matrices
 from nengo_hybrid.graph_run.run import GraphRun
 from nengo_hybrid.programs import STATE_BITS
@@ -106,10 +108,59 @@ class GradedRun(GraphRun):
         words, bits = {
             STATE: ("a sum or state", STATE_BITS),
             PAYLOAD: ("a payload", population.payload_bits),
-            LEVEL: ("a payload", int(n_levels).bit_length()),
         }[what]
         raise EmulateError(
             f"population {population.name!r} has {words} of {most} at step {step}, "
             f"more than {bits} bits hold; quantize the network with data as large as "
             "these"
         )
+
+
+def run_graded(graph, x, *, last_steps=None, progress=None):
+    """
+    Run a graph in integers on some samples.
+
+    Parameters
+    ----------
+    graph : GradedGraph
+    x : (n_samples, n_steps, size_in) array
+        Input, in the units of the network in floats.
+    last_steps : int, optional
+        How many of the last steps to keep of the output; by default all.
+    progress : callable, optional
+        Called as ``progress(n_done, n_samples)`` now and then, and at the end.
+
+    Returns
+    -------
+    GradedTrace
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` does not fit the input population.
+    EmulateError
+        If an integer leaves its range; names population, step and size.
+    """
+    run = GradedRun(graph)
+    x = run.checked_input(x)
+    n_kept = x.shape[1] if last_steps is None else last_steps
+    output = run.empty(graph.output, len(x), n_kept)
+    tally = {
+        p.name: np.zeros((p.n_neurons, N_TALLIED), np.int64) for p in graph.populations
+    }
+    kept = {"record": [graph.output], "last_steps": n_kept}
+    for part, values in run.pieces(x, levels=tally, **kept):
+        output[part] = values[graph.output]
+        if progress is not None:
+            progress(part.stop, len(x))
+    return GradedTrace(
+        target=graph.target,
+        graph_sha256=graph.sha256,
+        n_samples=len(x),
+        n_steps=x.shape[1],
+        chip_steps=graph.chip_steps,
+        latency_steps=graph.phases[graph.output],
+        output=output,
+        by_bits={name: counts[:, :ONES] for name, counts in tally.items()},
+        ones={name: counts[:, ONES] for name, counts in tally.items()},
+    )

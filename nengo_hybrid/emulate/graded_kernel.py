@@ -36,8 +36,12 @@ COLUMNS = {
 EXACT = 2.0**24
 V, M = 0, 1
 REGISTERS = {"v": V, "m": M}
-# What left its range: a sum or register, a payload, or a payload without a level.
-STATE, PAYLOAD, LEVEL = 0, 1, 2
+# What left its range: a sum or register, or a payload.
+STATE, PAYLOAD = 0, 1
+# Columns of what is tallied of each neuron: payloads by the bits of their size, of which
+# none is nothing sent, and behind them the ones in all of these bits.
+ONES = STATE_BITS
+N_TALLIED = STATE_BITS + 1
 STATE_LIMIT = 2 ** (STATE_BITS - 1)
 
 
@@ -164,21 +168,21 @@ def _record(now, start, stop, out, n_real, step, place):
 
 
 @njit(nogil=True, cache=True)
-def _tally(now, start, stop, levels, n_real, place):
-    """Count how often each payload occurs; return whether all have a level."""
-    limit, is_right = levels.shape[1] // 2, True
+def _tally(now, start, stop, tally, n_real, place):
+    """Count payloads by their bits, and the ones in them."""
     for j in range(start, stop):
+        row = tally[place + j - start]
         for k in range(n_real):
-            level = np.int64(now[j, k]) + limit
-            if 0 <= level < levels.shape[1]:
-                levels[place + j - start, level] += 1
-            else:
-                is_right = False
-    return is_right
+            size, bits = abs(np.int32(now[j, k])), 0
+            while size:
+                row[ONES] += size & 1
+                size >>= 1
+                bits += 1
+            row[bits] += 1
 
 
 @njit(nogil=True, cache=True)
-def run_graded_block(program, matrices, registers, x, kept, out, levels):
+def run_graded_block(program, matrices, registers, x, kept, out, tally):
     """
     Run the samples of one block.
 
@@ -192,8 +196,10 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
         the largest sum of the sizes of a row's stored weights for each matrix.
     registers : (2, n, LANES) int64 array
     x : (n_real, n_steps, size_in) int32 array
-    kept, out, levels
+    kept, out
         As in `nengo_hybrid.graph_run.kernel.run_block`, with int32 for ``out``.
+    tally : (n, N_TALLIED) int64 array
+        Added to; see `ONES`.
 
     Returns
     -------
@@ -240,9 +246,8 @@ def run_graded_block(program, matrices, registers, x, kept, out, levels):
                 return step, p, largest, STATE
             if most > limits[p]:
                 return step, p, most, PAYLOAD
-            is_tallied = kept[p, 1] >= 0 and levels.shape[1]
-            if is_tallied and not _tally(now, start, stop, levels, n_real, kept[p, 1]):
-                return step, p, most, LEVEL
+            if kept[p, 1] >= 0:
+                _tally(now, start, stop, tally, n_real, kept[p, 1])
             if kept[p, 0] >= 0 and step >= skipped:
                 _record(now, start, stop, out, n_real, step - skipped, kept[p, 0])
     return -1, -1, np.int64(-1), STATE

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nengo_hybrid.emulate.graded import GradedRun
+from nengo_hybrid.emulate.graded import GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
 
@@ -144,11 +144,21 @@ def test_a_sample_alone_is_the_sample_in_a_batch():
 
 
 def test_payloads_are_tallied():
-    runner, levels = GradedRun(quantizer_by_hand()), np.zeros((1, 11), np.int64)
-    x = runner.checked_input(np.array([[[1.0], [-1.0], [0.0]]]))
-    list(runner.pieces(x, levels={"q": levels}))
+    # 4, -3 and 0 of the test before: one of 3 bits, one of 2, one of none; 3 ones.
+    trace = run_graded(quantizer_by_hand(), np.array([[[1.0], [-1.0], [0.0]]]))
 
-    assert levels.tolist() == [[0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0]]
+    assert trace.output.ravel().tolist() == [4, -3, 0]
+    assert trace.by_bits["q"][0, :4].tolist() == [1, 0, 1, 1]
+    assert trace.by_bits["q"].sum() == 3
+    assert (trace.ones["q"].item(), trace.spikes("q").item()) == (3, 2)
+    # x at once, q a time step later: 3 steps and 1.
+    assert trace.n_time_steps == 4
+    assert trace.spikes_per_time_step("q").item() == 2 / 4
+    assert trace.activity("q") == {
+        "bits_largest": 4,
+        "significant_bits": 1.0,
+        "spikes_per_step": 2 / 3,
+    }
 
 
 def test_sums_beyond_24_bits_on_the_way_are_exact():

@@ -1,0 +1,73 @@
+"""What a run of a graph in integers did: `GradedTrace`."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class GradedTrace:
+    """
+    What was sent, over all samples and steps.
+
+    Attributes
+    ----------
+    target, graph_sha256 : str
+        What was run, and on what.
+    n_samples, n_steps : int
+        Samples, and steps of the network per sample.
+    chip_steps : int
+        Time steps of the chip for each of these.
+    latency_steps : int
+        Time steps from the last input to the last output.
+    output : (n_samples, n_kept, n_outputs) int32 array
+        Payloads of the output population in the last steps.
+    by_bits : dict of str to (n_neurons, 24) int64 array
+        By population, how often each neuron's payload had a size of so many bits; of
+        none, if it sent nothing.
+    ones : dict of str to (n_neurons,) int64 array
+        Bits that were set in all payloads of each neuron.
+    """
+
+    target: str
+    graph_sha256: str
+    n_samples: int
+    n_steps: int
+    chip_steps: int
+    latency_steps: int
+    output: np.ndarray = field(repr=False)
+    by_bits: dict = field(repr=False)
+    ones: dict = field(repr=False)
+
+    @property
+    def n_time_steps(self):
+        """Time steps of the chip per sample."""
+        return self.n_steps * self.chip_steps + self.latency_steps
+
+    def spikes(self, name):
+        """Count the graded spikes of each neuron, (n_neurons,) int64 array."""
+        return self.by_bits[name][:, 1:].sum(axis=1)
+
+    def spikes_per_time_step(self, name):
+        """Return the spikes of each neuron in a time step of the chip, on average."""
+        return self.spikes(name) / (self.n_samples * self.n_time_steps)
+
+    def activity(self, name):
+        """
+        Tell how many bits a population's payloads take.
+
+        Returns
+        -------
+        dict of str to float
+            ``bits_largest``: bits of the largest payload and a sign, mean over neurons;
+            ``significant_bits``: bits set in a payload, mean over neurons and steps;
+            ``spikes_per_step``: payloads that are not 0, the same.
+        """
+        counts = self.by_bits[name]
+        widest = np.where(counts > 0, np.arange(counts.shape[1]), 0).max(axis=1)
+        n = len(counts) * self.n_samples * self.n_steps
+        return {
+            "bits_largest": float(np.mean(widest + 1)),
+            "significant_bits": float(self.ones[name].sum() / n),
+            "spikes_per_step": float(self.spikes(name).sum() / n),
+        }
