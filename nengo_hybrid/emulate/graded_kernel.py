@@ -2,8 +2,8 @@
 The programs of `nengo_hybrid.programs`, compiled: a block of samples, a lane for each.
 
 All integers. Sums of what synapses bring are made by a library's product of matrices:
-in float32, in which integers of up to 24 bits are exact, where no sum can be larger, and
-else in float64, which has 53. All else is int64, checked against the 24 bits of a
+in float32, in which integers of up to 24 bits are exact, where no sum can be larger,
+and else in float64, which has 53. All else is int64, checked against the 24 bits of a
 register.
 """
 
@@ -38,7 +38,7 @@ V, M = 0, 1
 REGISTERS = {"v": V, "m": M}
 # What left its range: a sum or register, or a payload.
 STATE, PAYLOAD = 0, 1
-# Columns of what is tallied of each neuron: payloads by the bits of their size, of which
+# Columns of what is tallied of each neuron: payloads by the bits of their size, where
 # none is nothing sent, and behind them the ones in all of these bits.
 ONES = STATE_BITS
 N_TALLIED = STATE_BITS + 1
