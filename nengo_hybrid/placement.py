@@ -9,7 +9,7 @@ from nengo_hybrid.exceptions import ShapeError
 
 @dataclass(frozen=True)
 class Utilization:
-    """What one core uses, each as (used, limit)."""
+    """What one core uses, each as (used, limit); None if there is no fixed limit."""
 
     compartments: tuple
     input_axons: tuple
@@ -17,8 +17,12 @@ class Utilization:
     synapse_bits: tuple
 
     def fractions(self):
-        """Return used / limit by name."""
-        return {name: used / limit for name, (used, limit) in vars(self).items()}
+        """Return used / limit by name, of what has a limit."""
+        return {
+            name: used / limit
+            for name, (used, limit) in vars(self).items()
+            if limit is not None
+        }
 
 
 @dataclass(frozen=True)

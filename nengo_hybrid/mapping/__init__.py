@@ -2,12 +2,14 @@
 
 from nengo_hybrid.mapping.blocks import routes, to_blocks
 from nengo_hybrid.mapping.cost import HopCost, hop_cost
+from nengo_hybrid.mapping.graded import graded_blocks
 from nengo_hybrid.mapping.limits import breaks_core_limits, utilization
 from nengo_hybrid.mapping.mapper import place
 
 __all__ = [
     "HopCost",
     "breaks_core_limits",
+    "graded_blocks",
     "hop_cost",
     "place",
     "routes",

@@ -34,21 +34,23 @@ def utilization(block, target):
     Raises
     ------
     PlacementError
-        If the target has no number for a limit.
+        If the target has no number for a limit that is not of axons, which a memory
+        may hold instead.
     """
     needed = needs(block)
+    limits = {
+        name: target.limit(key) if name.endswith("axons") else limit(target, key)
+        for name, key in LIMITS.items()
+    }
     return Utilization(
-        **{
-            name: (getattr(needed, name), limit(target, key))
-            for name, key in LIMITS.items()
-        }
+        **{name: (getattr(needed, name), most) for name, most in limits.items()}
     )
 
 
 def breaks_core_limits(block):
     """Yield a sentence for each limit of a core that a placed block exceeds."""
     for name, (used, most) in vars(block.utilization).items():
-        if used > most:
+        if most is not None and used > most:
             what = name.replace("_", " ")
             yield (
                 f"block {block.name!r} needs {used} {what} on one core, "

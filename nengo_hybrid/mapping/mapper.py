@@ -9,9 +9,11 @@ both start from the order of the graph, which stays where nothing is gained.
 import numpy as np
 
 from nengo_hybrid.exceptions import PlacementError
+from nengo_hybrid.graded_graph import GradedGraph
 from nengo_hybrid.mapping.anneal import anneal
 from nengo_hybrid.mapping.blocks import to_blocks
 from nengo_hybrid.mapping.cost import tile_distance
+from nengo_hybrid.mapping.graded import graded_blocks
 from nengo_hybrid.mapping.limits import (
     breaks_board_limit,
     breaks_core_limits,
@@ -36,7 +38,7 @@ def place(graph, target, *, traffic=None, n_chips=None, seed=0):
 
     Parameters
     ----------
-    graph : QuantizedGraph or BlockGraph
+    graph : QuantizedGraph, GradedGraph or BlockGraph
     target : Target
     traffic : None, Trace, or dict of str to float or (n_neurons,) array
         What spikes to expect; see `messages_per_route`. By default all neurons spike
@@ -57,6 +59,8 @@ def place(graph, target, *, traffic=None, n_chips=None, seed=0):
         breach is named. Or if the target has no number for a limit, or the traffic
         is not of this graph.
     """
+    if isinstance(graph, GradedGraph):
+        graph = graded_blocks(graph, target)
     graph = to_blocks(graph)
     in_order = _put(graph, target, *_in_order(len(graph.blocks), target))
     breaches = [s for block in in_order.blocks for s in breaks_core_limits(block)]
