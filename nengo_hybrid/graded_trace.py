@@ -39,6 +39,8 @@ class GradedTrace:
     by_bits: dict = field(repr=False)
     ones: dict = field(repr=False)
 
+    backend = "emulator"
+
     @property
     def n_time_steps(self):
         """Time steps of the chip per sample."""

@@ -38,7 +38,7 @@ def estimate(placement, activity, target, *, dense=None, compare=(), step_s=None
     Parameters
     ----------
     placement : Placement
-    activity : Trace or Rates
+    activity : Trace, GradedTrace or Rates
         A run of this placement, of which each sample is one inference; or what an
         inference is expected to do.
     target : Target

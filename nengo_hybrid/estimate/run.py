@@ -11,6 +11,7 @@ import numpy as np
 
 from nengo_hybrid.estimate.check import check_placement_target, check_trace, published
 from nengo_hybrid.estimate.rates import Rates, check_rates
+from nengo_hybrid.graded_trace import GradedTrace
 
 _ONES = np.array([byte.bit_count() for byte in range(256)], dtype=np.uint8)
 
@@ -100,7 +101,7 @@ def read_run(placement, activity, target):
     Parameters
     ----------
     placement : Placement
-    activity : Trace or Rates
+    activity : Trace, GradedTrace or Rates
     target : Target
 
     Returns
@@ -113,6 +114,8 @@ def read_run(placement, activity, target):
         See `check_trace` and `check_rates`.
     """
     check_placement_target(placement, target)
+    if isinstance(activity, GradedTrace):
+        activity = _graded_rates(activity)
     if isinstance(activity, Rates):
         return _of_rates(placement, activity, target)
     check_trace(placement, activity, target)
@@ -160,6 +163,19 @@ def _block_updates(placement, trace):
         active.append(share * np.asarray(population.updates_active))
         inactive.append(share * np.asarray(population.updates_inactive))
     return tuple(active), tuple(inactive)
+
+
+def _graded_rates(trace):
+    """
+    Take what a run sent on average for what is expected of an inference.
+
+    A population acts in one time step of ``trace.chip_steps``, and skips in the others.
+    """
+    return Rates(
+        n_steps=trace.n_time_steps,
+        spikes={name: trace.spikes_per_time_step(name) for name in trace.by_bits},
+        active=1 / trace.chip_steps,
+    )
 
 
 def _of_rates(placement, rates, target):
