@@ -8,17 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from nengo_hybrid import datasets, emulate, hardware, report
+from nengo_hybrid import datasets, emulate, hardware, report, results
 from nengo_hybrid.bundle import Bundle, save_bundle
-from nengo_hybrid.estimate import count_dense, estimate, neurobench_metrics
+from nengo_hybrid.estimate import count_dense, estimate
 from nengo_hybrid.evaluation import evaluate
-from nengo_hybrid.exceptions import BuildError, DataError, EmulateError
+from nengo_hybrid.exceptions import (
+    BuildError,
+    DataError,
+    EmulateError,
+    QuantizeError,
+)
 from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.lower import to_graph, to_loihi
 from nengo_hybrid.mapping import place
-from nengo_hybrid.metrics import accuracy, classify
+from nengo_hybrid.metrics import accuracy
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.one_bit import to_one_bit
+from nengo_hybrid.quantize import quantize
 from nengo_hybrid.recipe import check_chip, is_by_name, load_targets
 from nengo_hybrid.step_runs import check_split, compare_steps
 from nengo_hybrid.train import Smoothing, train
@@ -27,9 +33,8 @@ DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
 PACKAGES = ("nengo", "nengo-dl", "nengo-loihi", "numpy", "tensorflow", "tf-keras")
 BACKENDS = {"emulator": emulate.run, "nengo-loihi": hardware.run}
 STAMP = "emulated, not measured"
-RASTER_POPULATIONS = 4
-# Test samples that NeuroBench's metrics are of: all activity is held in memory.
-NEUROBENCH_SAMPLES = 100
+# Samples by which ranges are chosen.
+N_CALIBRATED = 256
 # Training samples that tell how many one-bit neurons take the place of one.
 N_SIZED = 12_000
 
@@ -125,7 +130,7 @@ def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample
     trained_s = time.monotonic() - started
     network, steps = trained.network, trained.readout_steps
     graph, options = to_graph(network, dt=trained.dt), {"readout_steps": steps}
-    rates = _rates(graph, data.test.x, steps)
+    rates = results.rate_answers(graph, data.test.x, steps)
     if recipe.one_bit:
         sizes = _one_bit_sizes(graph, data.train.head(N_SIZED), seed, options)
         graph = to_graph(to_one_bit(network, sizes), dt=trained.dt)
@@ -145,7 +150,7 @@ def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample
         ),
         "accuracy": {
             "validation": trained.history["val_accuracy"][trained.best_epoch],
-            "rate": accuracy(classify(rates, steps), data.test.y),
+            "rate": accuracy(rates, data.test.y),
             "test": found.accuracy,
             "n_test": len(data.test),
         },
@@ -169,19 +174,13 @@ def _check_one_bit(recipe):
         )
 
 
-def _rates(graph, x, last_steps):
-    """Return what the output gives as rates, in the last steps."""
-    record = {"record": [graph.output], "last_steps": last_steps}
-    return run_graph(graph, x, rates=True, dtype=np.float32, **record)[graph.output]
-
-
 def _one_bit_sizes(graph, split, seed, options):
     """Return the neurons that each needed on some samples, and a quarter and one."""
     largest = evaluate(graph, split, seed=seed, **options).largest
     return {name: sizes + sizes // 4 + 1 for name, sizes in largest.items()}
 
 
-def deploy(trained, target, *, chip_steps=4):
+def deploy(trained, target, *, chip_steps=4, calibration=None):
     """
     Lower a trained network, quantize it for a target, and place it.
 
@@ -190,14 +189,33 @@ def deploy(trained, target, *, chip_steps=4):
     trained : Trained
     target : Target
     chip_steps : int
-        Time steps of the chip for every step of the network.
+        Time steps of the chip for every step of the network, where spikes have one
+        bit; with graded spikes, as few as the network's loops allow.
+    calibration : (n_samples, n_steps, size_in) array
+        Input by which a target with graded spikes has its ranges chosen, such as that
+        of the training set; the first `N_CALIBRATED` samples are taken.
 
     Returns
     -------
     Deployed
+
+    Raises
+    ------
+    QuantizeError
+        If calibration data are needed and missing, or the network has no program.
+    LowerError, PlacementError
+        If it cannot be lowered, or does not fit.
     """
     graph = to_graph(trained.network, dt=trained.dt)
-    quantized = to_loihi(graph, target=target.name, chip_steps=chip_steps)
+    if is_graded(target):
+        if calibration is None:
+            raise QuantizeError(
+                f"target {target.name!r} has graded spikes, whose ranges are chosen on "
+                "data; pass calibration=data.train.x"
+            )
+        quantized = quantize(graph, target, calibration[:N_CALIBRATED])
+    else:
+        quantized = to_loihi(graph, target=target.name, chip_steps=chip_steps)
     return Deployed(graph, quantized, place(quantized, target), target)
 
 
@@ -219,17 +237,22 @@ def run_deployed(deployed, x, *, backend="emulator", seed=0, progress=None):
 
     Returns
     -------
-    Trace
+    Trace or GradedTrace
 
     Raises
     ------
     EmulateError
         If the backend is unknown, or the run fails.
     """
-    if backend not in BACKENDS:
+    graded = is_graded(deployed.target)
+    known = ["emulator"] if graded else list(BACKENDS)
+    if backend not in known:
         raise EmulateError(
-            f"run_deployed knows the backends {', '.join(BACKENDS)}; got {backend!r}"
+            f"run_deployed knows the backends {', '.join(known)} for target "
+            f"{deployed.target.name!r}; got {backend!r}"
         )
+    if graded:
+        return emulate.run_graded(deployed.quantized, x, progress=progress)
     return BACKENDS[backend](
         deployed.quantized,
         deployed.placement,
@@ -238,6 +261,11 @@ def run_deployed(deployed, x, *, backend="emulator", seed=0, progress=None):
         seed=seed,
         progress=progress,
     )
+
+
+def is_graded(target):
+    """Tell whether the spikes of a target carry a payload."""
+    return bool(target.format("spike_payload_bits"))
 
 
 def _host_counts(deployed, x, seed):
@@ -315,16 +343,27 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
     dict
         The report, schema 1.
     """
-    target, _ = load_targets(recipe)
+    target, others = load_targets(recipe)
+    # A chip that the network was not mapped onto has no counts to be priced.
+    others = [t for t in others if t.kind != "neuromorphic" or t.chip == target.chip]
     data, trained = train_recipe(recipe, seed=seed, progress=progress)
-    deployed = deploy(trained, target, chip_steps=recipe.deployment["chip_steps"])
+    deployed = deploy(
+        trained,
+        target,
+        chip_steps=recipe.deployment["chip_steps"],
+        calibration=data.train.x,
+    )
     trace = run_deployed(deployed, data.test.x, seed=seed, progress=on_sample)
+    waterfall = {}
+    if not is_graded(target):
+        found = _waterfall(trained, deployed, trace, data.test, seed)
+        waterfall["waterfall"] = found.to_json()
     priced = estimate(
         deployed.placement,
         trace,
         target,
         dense=count_dense(deployed.graph, data.n_steps),
-        compare=recipe.compare,
+        compare=others,
     )
     return {
         "recipe": recipe.name,
@@ -334,13 +373,13 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
         "versions": versions(),
         "data_sha256": data.sha256,
         "stamp": STAMP,
-        **_behaviour(trained, deployed, trace, data, seed),
-        "waterfall": _waterfall(trained, deployed, trace, data.test, seed).to_json(),
-        "resources": _resources(deployed.placement),
-        "host": _host(deployed.quantized),
-        "history": _history(trained),
+        **results.behaviour(trained, deployed, trace, data, seed),
+        **waterfall,
+        "resources": results.resources(deployed.placement),
+        "host": results.host(deployed.quantized),
+        "history": results.history(trained),
         **priced.to_json(),
-        "neurobench": _neurobench(deployed.graph, data.test.x, seed),
+        "neurobench": results.neurobench(deployed.graph, data.test.x, seed),
     }
 
 
@@ -374,78 +413,3 @@ def _own_version():
     from nengo_hybrid.version import version
 
     return version
-
-
-def _behaviour(trained, deployed, trace, data, seed):
-    """Return accuracy, activity, the confusion matrix and a raster."""
-    graph, steps, test = deployed.graph, trained.readout_steps, data.test
-    chip_steps = steps * deployed.quantized.chip_steps
-    rates = _rates(graph, test.x, steps)
-    hybrid = evaluate(graph, test, readout_steps=steps, seed=seed)
-    answers = {
-        "rate": classify(rates, steps),
-        "hybrid": hybrid.answers,
-        "deployed": classify(trace.output_spikes, chip_steps),
-    }
-    scores = {name: accuracy(answer, test.y) for name, answer in answers.items()}
-    confusion = np.zeros((data.n_classes, data.n_classes), dtype=int)
-    np.add.at(confusion, (test.y, answers["deployed"]), 1)
-    return {
-        "accuracy": {**scores, "n_test": len(test)},
-        "activity": hybrid.activity,
-        "confusion": confusion,
-        "raster": _raster(trace),
-    }
-
-
-def _raster(trace, sample=0):
-    """Return when each neuron spiked in one sample, by population."""
-    found = {}
-    for name, population in list(trace.populations.items())[:RASTER_POPULATIONS]:
-        times, neurons = np.nonzero(population.spikes[sample])
-        found[name] = {
-            "times": times,
-            "neurons": neurons,
-            "n_neurons": population.spikes.shape[2],
-        }
-    return found
-
-
-def _neurobench(graph, x, seed):
-    """Return NeuroBench's metrics of the network in floats, host's part and all."""
-    x, names = x[:NEUROBENCH_SAMPLES], [p.name for p in graph.populations]
-    activity = run_graph(graph, x, seed=seed, record=names)
-    return {"n_samples": len(x), **neurobench_metrics(graph, activity).to_json()}
-
-
-def _resources(placement):
-    totals = {
-        name: sum(getattr(block.utilization, name)[0] for block in placement.blocks)
-        for name in ("compartments", "input_axons", "output_axons", "synapse_bits")
-    }
-    return {
-        "chips": placement.n_chips,
-        "cores": placement.n_cores,
-        **totals,
-        "worst_core": placement.worst_core(),
-    }
-
-
-def _host(quantized):
-    return [
-        {
-            "name": p.name,
-            "reason": quantized.host_reasons[p.name],
-            "n_neurons": p.n_neurons,
-        }
-        for p in quantized.host.populations
-    ]
-
-
-def _history(trained):
-    """Return the training's rows under the report's names, omega as the hidden's."""
-    history = trained.history
-    omegas = sorted(key for key in history if key.startswith("omega."))
-    hidden = next((key for key in omegas if "hidden" in key), omegas[0])
-    shown = {key: history[key] for key in history if key not in omegas}
-    return {**shown, "omega": history[hidden]}

@@ -16,8 +16,6 @@ OPTIONAL = ("smoothing", "deployment")
 CORE_LIMITS = (
     "cores_per_chip",
     "compartments_per_core",
-    "input_axons_per_core",
-    "output_axons_per_core",
     "synapse_memory_per_core",
 )
 

@@ -59,7 +59,7 @@ TYPES = {
 # Who knows the order; "" is the package's own __init__. The simulator is the order of
 # one network that runs on host and chip in turns; step_runs is that of a deployment
 # that is stopped after each step.
-ORDER = {"", "cli", "pipeline", "simulator", "step_runs"}
+ORDER = {"", "cli", "pipeline", "results", "simulator", "step_runs"}
 
 # Who may import a library; the shims of compat may import what they mend.
 KEEPERS = {

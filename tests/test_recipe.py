@@ -14,6 +14,7 @@ from nengo_hybrid.recipe import RECIPES, load_recipe, load_targets
 from nengo_hybrid.train import Smoothing
 
 PACKAGED = sorted(path.stem for path in RECIPES.glob("*.json"))
+PROFILES = RECIPES.parent / "targets" / "profiles"
 DIGITS = json.loads((RECIPES / "digits.json").read_text(encoding="utf-8"))
 
 
@@ -241,13 +242,17 @@ def test_a_processor_is_no_target_to_deploy_to(write):
         load_targets(recipe)
 
 
-def test_a_chip_with_unpublished_limits_is_refused():
-    deployment = {"target": "loihi2", "chip_steps": 1}
+def test_a_chip_with_unpublished_limits_is_refused(tmp_path):
+    path = tmp_path / "chip.json"
+    profile = json.loads((PROFILES / "loihi1.json").read_text(encoding="utf-8"))
+    profile["limits"]["compartments_per_core"] = None
+    path.write_text(json.dumps(profile), encoding="utf-8")
+    deployment = {"target": str(path), "chip_steps": 1}
     recipe = dataclasses.replace(load_recipe("digits"), deployment=deployment)
     message = (
-        "target 'loihi2' is a chip whose limits.input_axons_per_core is null, as "
-        "nobody published it; needed loihi1, loihi1-fitted, and name it in compare "
-        "instead"
+        "target 'loihi1' is a chip whose limits.compartments_per_core is null, as "
+        "nobody published it; needed loihi1, loihi1-fitted, loihi2, and name it in "
+        "compare instead"
     )
     with pytest.raises(TargetError) as caught:
         load_targets(recipe)

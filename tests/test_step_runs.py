@@ -167,7 +167,7 @@ def no_lowering(monkeypatch):
 def test_a_processor_is_refused(trained, split, no_lowering):
     message = (
         "target 'cortex-m4' is a processor, onto which no network is mapped; needed "
-        "loihi1, loihi1-fitted, and name it in compare instead"
+        "loihi1, loihi1-fitted, loihi2, and name it in compare instead"
     )
     with pytest.raises(TargetError, match=exactly(message)):
         nh.waterfall(trained, nh.load_target("cortex-m4"), split)
