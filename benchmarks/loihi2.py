@@ -76,8 +76,8 @@ def main(bundles, n_test, message_bits, json_file):
         row = measure(path, data, n_test, message_bits)
         rows.append(row)
         print(
-            f"{row['network']}: {row['accuracy']:.2%} of {row['n_test']:,} digits on the "
-            f"chip, {row['float_accuracy']:.2%} in floats; {row['cores']} cores, "
+            f"{row['network']}: {row['accuracy']:.2%} of {row['n_test']:,} digits on "
+            f"the chip, {row['float_accuracy']:.2%} in floats; {row['cores']} cores, "
             f"{row['synaptic_ops']:,.0f} synaptic operations, {row['priced_j']:.3g} J "
             f"({row['priced_low_j']:.3g} to {row['priced_high_j']:.3g}) of what has a "
             f"price, {row['compute_per_step_s'] * 1e6:.1f} us of computing a time step "
