@@ -17,6 +17,7 @@ from nengo_hybrid.exceptions import (
     DataError,
     EmulateError,
     QuantizeError,
+    TargetError,
 )
 from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.lower import to_graph, to_loihi
@@ -305,6 +306,11 @@ def waterfall(trained, target, split, *, chip_steps=4, seed=0):
         If the network cannot be deployed, or its run fails.
     """
     check_chip(target)
+    if is_graded(target):
+        raise TargetError(
+            f"target {target.name!r} has graded spikes, whose steps the waterfall does "
+            "not know; needed one of one-bit spikes, such as loihi1"
+        )
     graph = to_graph(trained.network, dt=trained.dt)
     check_split(split, graph, trained.readout_steps)
     deployed = deploy(trained, target, chip_steps=chip_steps)

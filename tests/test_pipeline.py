@@ -9,8 +9,8 @@ import pytest
 from nengo_hybrid import datasets, pipeline
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.estimate import count_detail, count_ops
-from nengo_hybrid.exceptions import DataError, TargetError, TrainError
-from nengo_hybrid.metrics import activity_bits
+from nengo_hybrid.exceptions import DataError, QuantizeError, TargetError, TrainError
+from nengo_hybrid.metrics import activity_bits, classify
 from nengo_hybrid.recipe import Recipe
 from nengo_hybrid.report import load_json
 from nengo_hybrid.report.schema import check_report
@@ -256,3 +256,65 @@ def test_versions_are_those_of_the_packages():
     found = pipeline.versions()
     assert set(found) <= {"python", "nengo-hybrid", *pipeline.PACKAGES}
     assert {"python", "nengo-hybrid", "nengo", "numpy"} <= set(found)
+
+
+@pytest.fixture(scope="module")
+def ran_graded(few):
+    """Run the tiny recipe on Loihi 2; return its report, the deployed and the trace."""
+    seen = {}
+    run_deployed, train_recipe = pipeline.run_deployed, pipeline.train_recipe
+
+    def keep(*args, **kwargs):
+        data, seen["trained"] = train_recipe(*args, **kwargs)
+        return data, seen["trained"]
+
+    def spy(deployed, *args, **kwargs):
+        seen["deployed"] = deployed
+        seen["trace"] = run_deployed(deployed, *args, **kwargs)
+        return seen["trace"]
+
+    deployment = {"target": "loihi2", "chip_steps": CHIP_STEPS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "run_deployed", spy)
+        patch.setattr(pipeline, "train_recipe", keep)
+        seen["report"] = pipeline.run_recipe(
+            tiny_recipe(deployment=deployment, compare=("cortex-m4", "loihi1-fitted")),
+            progress=False,
+        )
+    return seen
+
+
+def test_a_report_of_loihi_2_is_that_of_its_run(ran_graded):
+    report, trace = ran_graded["report"], ran_graded["trace"]
+    check_report(report)
+
+    answers = classify(trace.output, READOUT_STEPS)
+    labels = few_digits(0).test.y
+    assert report["accuracy"]["deployed"] == np.mean(answers == labels)
+    sent = sum(trace.spikes(name).sum() for name in trace.by_bits if name != "x")
+    assert report["counts"]["spikes"] == pytest.approx(sent / N_TEST)
+    assert report["counts"]["host_macs"] == 0
+    assert [row["name"] for row in report["host"]] == ["x"]
+    assert "waterfall" not in report
+    # Loihi 1's prices are not those of this run; the host's injection has none here.
+    assert [row["target"] for row in report["compare"]] == ["cortex-m4"]
+    assert report["energy"]["total_j"] is None
+    assert "host_injection" in report["energy"]["unpriced"]
+
+
+def test_a_raster_of_loihi_2_is_one_sample(ran_graded):
+    deployed, raster = ran_graded["deployed"], ran_graded["report"]["raster"]
+    x = few_digits(0).test.x[:1]
+    alone = pipeline.run_deployed(deployed, x)
+
+    for name, rows in raster.items():
+        assert len(rows["times"]) == alone.spikes(name).sum()
+
+
+def test_graded_spikes_need_calibration_data(ran_graded):
+    message = (
+        "target 'loihi2' has graded spikes, whose ranges are chosen on data; pass "
+        "calibration=data.train.x"
+    )
+    with pytest.raises(QuantizeError, match=f"^{re.escape(message)}$"):
+        pipeline.deploy(ran_graded["trained"], ran_graded["deployed"].target)

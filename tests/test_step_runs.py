@@ -13,6 +13,7 @@ from nengo_hybrid.datasets import Split
 from nengo_hybrid.exceptions import DataError, ShapeError, TargetError
 from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.neurons import HybridSpiking, Identity
+from nengo_hybrid.results import rate_answers
 from nengo_hybrid.step_runs import CAUSES, chip_numbers
 from nengo_hybrid.trained import Trained
 
@@ -80,9 +81,8 @@ def test_steps_are_in_their_order(found):
 
 
 def test_the_first_rows_are_those_of_the_network_in_floats(found, deployed, split):
-    rates = pipeline._rates(deployed.graph, split.x, READOUT_STEPS)
-    wanted = accuracy(classify(rates, READOUT_STEPS), split.y)
-    assert found.rows[0].accuracy == wanted
+    rates = rate_answers(deployed.graph, split.x, READOUT_STEPS)
+    assert found.rows[0].accuracy == accuracy(rates, split.y)
     hybrid = pipeline.evaluate(
         deployed.graph, split, readout_steps=READOUT_STEPS, seed=3
     )
@@ -171,6 +171,15 @@ def test_a_processor_is_refused(trained, split, no_lowering):
     )
     with pytest.raises(TargetError, match=exactly(message)):
         nh.waterfall(trained, nh.load_target("cortex-m4"), split)
+
+
+def test_graded_spikes_are_refused(trained, split, no_lowering):
+    message = (
+        "target 'loihi2' has graded spikes, whose steps the waterfall does not know; "
+        "needed one of one-bit spikes, such as loihi1"
+    )
+    with pytest.raises(TargetError, match=exactly(message)):
+        nh.waterfall(trained, nh.load_target("loihi2"), split)
 
 
 def test_a_name_is_no_target(trained, split, no_lowering):
