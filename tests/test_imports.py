@@ -35,6 +35,7 @@ TYPES = {
     "accuracy_steps",
     "block_graph",
     "bundle",
+    "checkup",
     "chip_numbers",
     "datasets",
     "evaluation",
@@ -48,6 +49,7 @@ TYPES = {
     "network_graph",
     "networks",
     "neurons",
+    "outline",
     "parameters",
     "placement",
     "programs",
@@ -57,9 +59,9 @@ TYPES = {
     "version",
 }
 # Who knows the order; "" is the package's own __init__. The simulator is the order of
-# one network that runs on host and chip in turns; step_runs is that of a deployment
-# that is stopped after each step.
-ORDER = {"", "cli", "pipeline", "results", "simulator", "step_runs"}
+# one network that runs on host and chip in turns; the doctor, of one that is not run;
+# step_runs is that of a deployment that is stopped after each step.
+ORDER = {"", "cli", "doctor", "pipeline", "results", "simulator", "step_runs"}
 
 # Who may import a library; the shims of compat may import what they mend.
 KEEPERS = {

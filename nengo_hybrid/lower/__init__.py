@@ -2,13 +2,19 @@
 
 from nengo_hybrid.lower.chip import Timers, build_chip, probe_filter, read_chip
 from nengo_hybrid.lower.loihi import to_loihi, unrounded
+from nengo_hybrid.lower.needs import count_needs, count_part, split_shape
+from nengo_hybrid.lower.outline import read_outline
 from nengo_hybrid.network_graph import to_graph
 
 __all__ = [
     "Timers",
     "build_chip",
+    "count_needs",
+    "count_part",
     "probe_filter",
     "read_chip",
+    "read_outline",
+    "split_shape",
     "to_graph",
     "to_loihi",
     "unrounded",
