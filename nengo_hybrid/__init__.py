@@ -17,6 +17,7 @@ HOMES = {
     "HybridSpiking": "nengo_hybrid.neurons",
     "Identity": "nengo_hybrid.neurons",
     "LoihiSimulator": "nengo_hybrid.simulator",
+    "check": "nengo_hybrid.doctor",
     "deploy": "nengo_hybrid.pipeline",
     "load_bundle": "nengo_hybrid.bundle",
     "load_lava": "nengo_hybrid.interchange",

@@ -2,7 +2,7 @@
 
 import click
 
-from nengo_hybrid.cli import bench, commands, emulate, targets, train
+from nengo_hybrid.cli import bench, commands, doctor, emulate, targets, train
 from nengo_hybrid.cli.status import Commands
 from nengo_hybrid.version import version
 
@@ -17,7 +17,7 @@ def main(debug):
 for command in (
     bench.bench,
     commands.demo,
-    commands.doctor,
+    doctor.doctor,
     commands.report,
     emulate.emulate,
     targets.targets,

@@ -1,14 +1,11 @@
-"""The small commands: demo, doctor and report."""
+"""The small commands: demo and report."""
 
-import sys
 import time
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from nengo_hybrid.cli.files import check_folder
-from nengo_hybrid.cli.status import FAILED
 from nengo_hybrid.cli.terminal import emulation_bar, quiet_imports
 
 
@@ -50,36 +47,6 @@ def demo(out, recipe, target, seed, quiet):
         click.echo(
             f"{time.monotonic() - started:.0f} s; wrote {', '.join(map(str, paths))}"
         )
-
-
-@click.command()
-def doctor():
-    """Tell which installed versions fit, and the pip line that mends the others."""
-    from nengo_hybrid import compat
-    from nengo_hybrid.versions import check_versions
-
-    found, console = check_versions(), Console(markup=False)
-    table = Table("package", "installed", "works", "state", "needed for")
-    for row in found.rows:
-        style = None if row.state == "ok" else "bold red"
-        cells = (
-            row.package,
-            row.installed or "-",
-            row.works,
-            row.state,
-            row.needed_for,
-        )
-        table.add_row(*cells, style=style)
-    console.print(table)
-    shims = Table("mended on import", "state", "until")
-    for state in compat.states():
-        shims.add_row(state.shim.name, state.state, state.shim.goes_when)
-    console.print(shims)
-    click.echo(found.combination)
-    for command in found.mend:
-        click.echo(command)
-    if not found.runs:
-        sys.exit(FAILED)
 
 
 @click.command()

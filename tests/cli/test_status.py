@@ -92,7 +92,7 @@ def test_an_error_that_a_room_refined_keeps_its_name(run, monkeypatch):
             "Option '--out' requires an argument; see nengo-hybrid demo --help",
         ),
         (
-            ("doctor", "two\nlines"),
+            ("doctor", "one", "two\nlines"),
             "Got unexpected extra argument (two lines); see nengo-hybrid doctor --help",
         ),
         (
