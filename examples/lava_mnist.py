@@ -1,7 +1,7 @@
 """
 Run a network of handwritten digits that Lava-DL trained, on the emulated chip.
 
-    python examples/lava_mnist.py NETWORK.net [N_STEPS]
+    python examples/lava_mnist.py NETWORK.net [N_STEPS [TARGET]]
 
 The network takes one spike train a pixel, and answers with the output neuron that
 spikes most. MNIST is looked for in the folder that NENGO_HYBRID_DATA names.
@@ -19,8 +19,9 @@ from nengo_hybrid.mapping import place
 
 AT_ONCE = 1000
 
-path, n_steps = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20
-target = nh.load_target("loihi1")
+path, *options = sys.argv[1:]
+n_steps = int(options[0]) if options else 20
+target = nh.load_target(options[1] if len(options) > 1 else "loihi1")
 graph = nh.load_lava(path, target=target)
 placement = place(graph, target)
 
@@ -46,6 +47,10 @@ for name in ("synaptic_ops", "spikes", "host_messages"):
     count = sum(getattr(part.counts, name) for part in parts) / n
     print(f"{count:,.1f} {name} a digit")
 for name in ("dynamic_j", "static_j", "total_j", "low_j", "high_j"):
-    energy = np.mean([getattr(part.energy, name) for part in parts])
-    print(f"{energy * 1e6:,.2f} uJ: {name[:-2]}")
+    found = [getattr(part.energy, name) for part in parts]
+    energy = "no price" if None in found else f"{np.mean(found) * 1e6:,.2f} uJ"
+    print(f"{energy}: {name[:-2]}")
+for term in parts[0].energy.terms:
+    if term.energy_j is None:
+        print(f"  without a price: {term.name}")
 print("emulated, not measured")
