@@ -46,7 +46,7 @@ class OpCounts:
     payload_ones, synaptic_ones : int or None
         Bits set in the payloads of spikes, and the same times the synapses behind
         them: additions, if weights are added once for each. None where spikes carry
-        nothing, and for rates.
+        nothing, and for rates that do not tell.
     """
 
     synaptic_ops: int
@@ -266,9 +266,10 @@ def _count_routes(placement, per_neuron, target):
 
 def _count_ones(placement, run):
     """Count the bits set in payloads, once per spike and once per synapse."""
-    if not (run.payload and run.exact):
+    found = {name: run.payload_ones(name) for name in run.spikes}
+    if any(each is None for each in found.values()):
         return {}
-    ones = {name: run.payload_ones(name).sum(axis=(0, 1)) for name in run.spikes}
+    ones = {n: each.sum(axis=(0, 1)) * run.n_repeats for n, each in found.items()}
     behind = (ones[r.population][r.neurons] @ r.synapses for r in placement.routes)
     return {
         "payload_ones": sum(each.sum().item() for each in ones.values()),

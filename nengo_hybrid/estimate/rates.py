@@ -23,6 +23,8 @@ class Rates:
         Share of the compartments with a current, a voltage or a spike after a step.
     host_macs, host_updates : int
         Multiply-accumulates and neuron updates of the host per inference.
+    ones : dict of str to (n_neurons,) array, optional
+        Expected bits set in the payloads of each neuron per step, by population.
     """
 
     n_steps: int
@@ -30,6 +32,7 @@ class Rates:
     active: float = 1.0
     host_macs: int = 0
     host_updates: int = 0
+    ones: dict | None = field(default=None, repr=False)
 
     def of(self, name, n_neurons):
         """Return the rates of a population's neurons, (n_neurons,) float array."""

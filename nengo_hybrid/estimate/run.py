@@ -37,6 +37,8 @@ class Run:
         Updates of each block of the placement.
     host_macs, host_updates : int
         Of the host, over all samples.
+    ones : dict of str to (1, 1, n_neurons) array, optional
+        Bits set in the payloads that rates stand for.
     """
 
     n_samples: int
@@ -49,6 +51,7 @@ class Run:
     inactive: tuple
     host_macs: int
     host_updates: int
+    ones: dict | None = None
 
     @property
     def shape(self):
@@ -81,8 +84,11 @@ class Run:
         Returns
         -------
         (n_samples, n_recorded, n_neurons) int64 array, or None
-            Of the magnitudes; None without payloads, and for rates, which have none.
+            Of the magnitudes; None without payloads, and for rates that tell nothing
+            of them.
         """
+        if self.ones is not None:
+            return self.ones[name]
         spikes = self.spikes[name]
         if not self.payload or spikes.dtype.kind == "f":
             return None
@@ -175,6 +181,10 @@ def _graded_rates(trace):
         n_steps=trace.n_time_steps,
         spikes={name: trace.spikes_per_time_step(name) for name in trace.by_bits},
         active=1 / trace.chip_steps,
+        ones={
+            name: ones / (trace.n_samples * trace.n_time_steps)
+            for name, ones in trace.ones.items()
+        },
     )
 
 
@@ -194,7 +204,14 @@ def _of_rates(placement, rates, target):
         inactive=tuple((1 - rates.active) * n for n in updates),
         host_macs=rates.host_macs,
         host_updates=rates.host_updates,
+        ones=_ones(rates, sizes),
     )
+
+
+def _ones(rates, sizes):
+    if rates.ones is None:
+        return None
+    return {name: np.asarray(rates.ones[name], float)[None, None] for name in sizes}
 
 
 def _population_sizes(placement):
