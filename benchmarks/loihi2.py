@@ -13,17 +13,40 @@ import time
 from pathlib import Path
 
 import click
+import numpy as np
 
 from nengo_hybrid import datasets, load_target
 from nengo_hybrid.bundle import load_bundle
-from nengo_hybrid.emulate import run_graded
+from nengo_hybrid.emulate import GradedRun, run_graded
 from nengo_hybrid.estimate import estimate
+from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.mapping import place
 from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.quantize import quantize
 
 STORED = Path(__file__).parents[1] / "examples" / "psmnist"
 N_CALIBRATED = 256
+# Test digits of which all counts are compared with those in floats.
+N_COMPARED = 128
+
+
+def divergence(floats, graph, x):
+    """Compare counts on the chip with those in floats, from the same voltages."""
+    names = [p.name for p in floats.populations if p.is_hybrid]
+    wanted, run = run_graph(floats, x, record=names), GradedRun(graph)
+    found = {name: [] for name in names}
+    for _, values in run.pieces(run.checked_input(x), record=names):
+        for name in names:
+            found[name].append(values[name])
+    rows = {}
+    for name in names:
+        off = np.concatenate(found[name]).astype(int) - wanted[name]
+        rows[name] = {
+            "equal": float(np.mean(off == 0)),
+            "rms": float(np.sqrt(np.mean(np.square(off)))),
+            "rms_of_sum": float(np.sqrt(np.mean(np.square(off.sum(axis=1))))),
+        }
+    return rows
 
 
 def measure(path, data, n_test, message_bits):
@@ -61,6 +84,7 @@ def measure(path, data, n_test, message_bits):
         "activity": {p.name: trace.activity(p.name) for p in graph.populations},
         "rounding": graph.errors,
         "emulated_s": emulated_s,
+        "divergence": divergence(bundle.graph, graph, test.x[:N_COMPARED]),
     }
 
 
@@ -83,6 +107,11 @@ def main(bundles, n_test, message_bits, json_file):
             f"price, {row['compute_per_step_s'] * 1e6:.1f} us of computing a time step "
             f"({row['chip_steps']} a pixel); {row['emulated_s']:.0f} s"
         )
+        for name, off in row["divergence"].items():
+            print(
+                f"  {name}: {off['equal']:.1%} of the counts are those in floats; off "
+                f"by {off['rms']:.2f} (root mean square), in sum by {off['rms_of_sum']:.1f}"
+            )
     if json_file:
         Path(json_file).write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
