@@ -109,8 +109,8 @@ def main(bundles, n_test, message_bits, json_file):
         )
         for name, off in row["divergence"].items():
             print(
-                f"  {name}: {off['equal']:.1%} of the counts are those in floats; off "
-                f"by {off['rms']:.2f} (root mean square), in sum by {off['rms_of_sum']:.1f}"
+                f"  {name}: {off['equal']:.1%} of the counts are those in floats; "
+                f"root mean square {off['rms']:.2f}, in sum {off['rms_of_sum']:.1f}"
             )
     if json_file:
         Path(json_file).write_text(json.dumps(rows, indent=1), encoding="utf-8")
