@@ -61,3 +61,28 @@ def test_what_has_no_price_withholds_the_total(ran):
     assert synapses.energy_j == pytest.approx(
         synapses.count * 23.6e-12, rel=1e-9, abs=0
     )
+
+
+def test_a_population_works_in_one_time_step_of_two():
+    one, bias = np.ones((1, 1), np.int8), {"bias": np.zeros(1, np.int32)}
+    parts = [GradedPopulation("x", 1, "input", {}, {}, 9, np.ones(1))]
+    parts += [
+        GradedPopulation(name, 1, "sum", bias, {}, 16, np.ones(1))
+        for name in ("hub", "memory")
+    ]
+    ways = [("x", "memory", 0), ("hub", "memory", 0), ("memory", "hub", 1)]
+    graph = GradedGraph(
+        "loihi2",
+        tuple(parts),
+        tuple(GradedProjection(f"{a} {b}", a, b, one, 0, d) for a, b, d in ways),
+        "memory",
+        {},
+    )
+    counts = count_ops(
+        place(graph, LOIHI2), run_graded(graph, np.ones((1, 4, 1))), LOIHI2
+    )
+
+    # 4 steps of 2 time steps, and 1 more: 2 neurons, working in half of them.
+    assert graph.chip_steps == 2 and counts.n_steps == 9
+    assert counts.neuron_updates_active == pytest.approx(9)
+    assert counts.neuron_updates_inactive == pytest.approx(9)

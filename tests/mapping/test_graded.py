@@ -67,6 +67,17 @@ def test_a_sparse_axon_by_hand():
     assert hidden.synapse_bits == 64
 
 
+def test_an_axon_that_is_nearly_dense_is_stored_whole():
+    # 99 of 100 weights with indices of 7 bits take 1,485 bits; all 100 take 800.
+    weights = np.ones((100, 1))
+    weights[7] = 0
+    cut = graded_blocks(graph_of(weights), CHIP)
+
+    assert cut.blocks[0].synapse_bits == (9 + 5) * 64
+    (of_input,) = [route for route in cut.routes if route.source is None]
+    assert of_input.synapses.tolist() == [100]
+
+
 def test_a_population_too_large_is_cut_evenly():
     # 3 x 896 bits: two thirds of that hold 66 neurons at most.
     blocks = graded_blocks(graph_of(np.ones((100, 3))), small(compartments_per_core=40))
