@@ -1,12 +1,11 @@
 """What runs on the host beside one sample on the chip: Nengo's own simulator."""
 
-import inspect
-
 import nengo
 import numpy as np
-from nengo.builder.operator import TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.simulator import SimulationData
+
+from nengo_hybrid.simulator.host_steps import compiled, process_of
 
 
 class Host:
@@ -37,12 +36,9 @@ class Host:
         for simulator in self.simulators:
             found = zip(simulator._step_order, list(simulator._steps), strict=True)
             for i, (op, step) in enumerate(found):
-                if isinstance(op, TimeUpdate):
-                    simulator._steps[i] = _count_time(simulator, op)
+                simulator._steps[i] = compiled(simulator, op, step)
                 if isinstance(op, SimProcess):
-                    # The process' own step, to which no public name leads.
-                    found = inspect.getclosurevars(step).nonlocals["step_f"]
-                    steps[id(op.process)] = found
+                    steps[id(op.process)] = process_of(step)
         self.queues = {
             sender: steps[id(sender.output)].queue
             for senders in (
@@ -151,18 +147,3 @@ def _simulator(model, dt, seed):
     simulator._sim_data = own
     simulator.data = SimulationData(own)
     return simulator
-
-
-def _count_time(simulator, op):
-    """Return what Nengo's own operator does, without arithmetic on its arrays."""
-    step, time = simulator.signals[op.step], simulator.signals[op.time]
-    dt = simulator.dt
-    n = int(step)
-
-    def count_time():
-        nonlocal n
-        n += 1
-        step[...] = n
-        time[...] = n * dt
-
-    return count_time
