@@ -14,6 +14,7 @@ import numpy as np
 
 from nengo_hybrid.exceptions import BuildError
 from nengo_hybrid.graph import digest
+from nengo_hybrid.programs import Widths
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class GradedPopulation:
 @dataclass(frozen=True)
 class GradedProjection:
     """
-    Synapses of 8 bits: ``weights * 2**exponent``, with (n_post, n_pre) int8 weights.
+    Synapses ``weights * 2**exponent``, with (n_post, n_pre) int8 weights.
 
-    ``delay`` is in steps of the network. Weights of 16 bits are two projections.
+    ``delay`` is in steps of the network. Weights in pairs are two projections.
     """
 
     name: str
@@ -79,6 +80,8 @@ class GradedGraph:
     errors : dict of str to float
         Root mean square of the rounding of the weights, by projection of the network in
         floats, relative to that of the weights.
+    widths : Widths
+        Bits of the target's integers.
     """
 
     target: str
@@ -86,6 +89,7 @@ class GradedGraph:
     projections: tuple
     output: str
     errors: dict
+    widths: Widths
 
     @functools.cached_property
     def sha256(self):

@@ -22,7 +22,7 @@ class GradedTrace:
         Time steps from the last input to the last output.
     output : (n_samples, n_kept, n_outputs) int32 array
         Payloads of the output population in the last steps.
-    by_bits : dict of str to (n_neurons, 24) int64 array
+    by_bits : dict of str to (n_neurons, n_bits) int64 array
         By population, how often each neuron's payload had a size of so many bits; of
         none, if it sent nothing.
     ones : dict of str to (n_neurons,) int64 array

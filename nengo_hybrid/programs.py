@@ -11,9 +11,61 @@ skips (EQ, SKP).
 
 from dataclasses import dataclass
 
-STATE_BITS = 24
-# Of the factors that turn a pair, and of those in front of a quantizer.
-TURN_BITS, GAIN_BITS = 12, 12
+import numpy as np
+
+from nengo_hybrid.exceptions import TargetError
+
+
+@dataclass(frozen=True)
+class Widths:
+    """
+    Bits of the integers that a chip's neurons compute with.
+
+    Attributes
+    ----------
+    state : int
+        Of a register, and of what synapses bring, with the sign.
+    factor : int
+        Of the factors of a product, as the chip's decays have them.
+    weight : int
+        Of a synapse, with the sign; at most 8.
+    """
+
+    state: int
+    factor: int
+    weight: int
+
+    @classmethod
+    def of(cls, target):
+        """
+        Read them off a target's formats.
+
+        Raises
+        ------
+        TargetError
+            If one of them is not published.
+        """
+        bits = [_bits(target, f"{n}_bits") for n in ("voltage", "decay", "weight")]
+        return cls(*bits)
+
+    @property
+    def state_limit(self):
+        """The size from which on an integer leaves its register."""
+        return 2 ** (self.state - 1)
+
+    @property
+    def largest_weight(self):
+        return 2 ** (self.weight - 1) - 1
+
+
+def _bits(target, name):
+    bits = target.format(name)
+    if bits is None:
+        raise TargetError(
+            f"target {target.name!r} has null for formats.{name}; programs cannot be "
+            "run without it"
+        )
+    return int(np.max(bits))
 
 
 @dataclass(frozen=True)
@@ -26,7 +78,7 @@ class Program:
     parameters : tuple of str
         Integers per neuron, kept beside its state.
     registers : tuple of str
-        State of a neuron from step to step, of 24 bits each.
+        State of a neuron from step to step, of `Widths.state` bits each.
     equations : tuple of str
         What it does in a step, with ``i`` what came over its synapses.
     instructions : tuple of str
@@ -63,9 +115,9 @@ PROGRAMS = {
         registers=("m", "v"),
         equations=(
             "(a, b) <- (a, b) turned by as many quarters, with a, b the m of a pair",
-            "a <- a - (tangent b >> 12)",
-            "b <- b + (sine a >> 12)",
-            "a <- a - (tangent b >> 12)",
+            "a <- a - (tangent b >> factor bits)",
+            "b <- b + (sine a >> factor bits)",
+            "a <- a - (tangent b >> factor bits)",
             "m <- m + i",
             "v <- v + (gain m >> gain_shift)",
             "send k = v >> shift",

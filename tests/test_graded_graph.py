@@ -5,6 +5,7 @@ import pytest
 
 from nengo_hybrid.exceptions import BuildError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+from nengo_hybrid.programs import Widths
 
 
 def graph_of(names, projections):
@@ -16,7 +17,8 @@ def graph_of(names, projections):
         GradedProjection(f"{pre} to {post}", pre, post, one, 0, delay)
         for pre, post, delay in projections
     )
-    return GradedGraph("loihi2", populations, made, names[-1], {})
+    widths = Widths(state=24, factor=12, weight=8)
+    return GradedGraph("loihi2", populations, made, names[-1], {}, widths)
 
 
 def test_a_message_takes_a_time_step():

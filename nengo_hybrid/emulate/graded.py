@@ -8,8 +8,6 @@ from nengo_hybrid.emulate.graded_kernel import (
     COLUMNS,
     KINDS,
     LANES,
-    N_TALLIED,
-    ONES,
     PAYLOAD,
     REGISTERS,
     STATE,
@@ -19,7 +17,6 @@ from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graded_trace import GradedTrace
 from nengo_hybrid.graph_run.program import dense_matrices
 from nengo_hybrid.graph_run.run import GraphRun
-from nengo_hybrid.programs import STATE_BITS
 
 
 class GradedRun(GraphRun):
@@ -49,7 +46,9 @@ class GradedRun(GraphRun):
                 parameters[COLUMNS[name], own] = values
             for name, values in population.initial_state.items():
                 self._rest[REGISTERS[name], own] = values
-        self.program = self.starts, kinds, limits, parameters
+        widths = graph.widths
+        numbers = widths.state_limit, widths.factor
+        self.program = self.starts, kinds, limits, parameters, *numbers
         places = dict(
             zip((p.name for p in graph.populations), self.starts, strict=False)
         )
@@ -106,7 +105,7 @@ class GradedRun(GraphRun):
         step, number, most, what = failed[np.argmin(failed[:, 0])]
         population = self.graph.populations[number]
         words, bits = {
-            STATE: ("a sum or state", STATE_BITS),
+            STATE: ("a sum or state", self.graph.widths.state),
             PAYLOAD: ("a payload", population.payload_bits),
         }[what]
         raise EmulateError(
@@ -145,8 +144,10 @@ def run_graded(graph, x, *, last_steps=None, progress=None):
     x = run.checked_input(x)
     n_kept = x.shape[1] if last_steps is None else last_steps
     output = run.empty(graph.output, len(x), n_kept)
+    # By the bits of a payload's size, and behind them the ones in all of these.
+    n_tallied = graph.widths.state + 1
     tally = {
-        p.name: np.zeros((p.n_neurons, N_TALLIED), np.int64) for p in graph.populations
+        p.name: np.zeros((p.n_neurons, n_tallied), np.int64) for p in graph.populations
     }
     kept = {"record": [graph.output], "last_steps": n_kept}
     for part, values in run.pieces(x, levels=tally, **kept):
@@ -161,6 +162,6 @@ def run_graded(graph, x, *, last_steps=None, progress=None):
         chip_steps=graph.chip_steps,
         latency_steps=graph.phases[graph.output],
         output=output,
-        by_bits={name: counts[:, :ONES] for name, counts in tally.items()},
-        ones={name: counts[:, ONES] for name, counts in tally.items()},
+        by_bits={name: counts[:, :-1] for name, counts in tally.items()},
+        ones={name: counts[:, -1] for name, counts in tally.items()},
     )

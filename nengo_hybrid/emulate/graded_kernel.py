@@ -3,14 +3,12 @@ The programs of `nengo_hybrid.programs`, compiled: a block of samples, a lane fo
 
 All integers. Sums of what synapses bring are made by a library's product of matrices:
 in float32, in which integers of up to 24 bits are exact, where no sum can be larger,
-and else in float64, which has 53. All else is int64, checked against the 24 bits of a
+and else in float64, which has 53. All else is int64, checked against the bits of a
 register.
 """
 
 import numpy as np
 from numba import njit
-
-from nengo_hybrid.programs import STATE_BITS, TURN_BITS
 
 LANES = 64
 INPUT, SUM, QUANTIZER, RELU_QUANTIZER, ROTOR = -1, 0, 1, 2, 3
@@ -38,11 +36,6 @@ V, M = 0, 1
 REGISTERS = {"v": V, "m": M}
 # What left its range: a sum or register, or a payload.
 STATE, PAYLOAD = 0, 1
-# Columns of what is tallied of each neuron: payloads by the bits of their size, where
-# none is nothing sent, and behind them the ones in all of these bits.
-ONES = STATE_BITS
-N_TALLIED = STATE_BITS + 1
-STATE_LIMIT = 2 ** (STATE_BITS - 1)
 
 
 @njit(nogil=True, cache=True)
@@ -96,7 +89,7 @@ def _largest_drive(row):
 
 
 @njit(nogil=True, cache=True)
-def _turn(a, b, parameters, j):
+def _turn(a, b, parameters, j, bits):
     """Turn a pair of registers by three shears, and by quarters."""
     quarter, tangent = parameters[QUARTER, j], parameters[TANGENT, j]
     sine = parameters[SINE, j]
@@ -108,19 +101,19 @@ def _turn(a, b, parameters, j):
             x, y = -x, -y
         elif quarter == 3:
             x, y = y, -x
-        x -= (tangent * y) >> TURN_BITS
-        y += (sine * x) >> TURN_BITS
-        x -= (tangent * y) >> TURN_BITS
+        x -= (tangent * y) >> bits
+        y += (sine * x) >> bits
+        x -= (tangent * y) >> bits
         a[k], b[k] = x, y
 
 
 @njit(nogil=True, cache=True)
-def _run_rotors(start, stop, drive, registers, parameters, now):
+def _run_rotors(start, stop, drive, registers, parameters, now, bits):
     """Turn the pairs, add what came, quantize; return largest state and payload."""
     m, v = registers[M], registers[V]
     largest, most = np.int64(0), np.int64(0)
     for j in range(start, stop - 1, 2):
-        _turn(m[j], m[j + 1], parameters, j)
+        _turn(m[j], m[j + 1], parameters, j, bits)
     for j in range(start, stop):
         gain, gain_shift = parameters[GAIN, j], parameters[GAIN_SHIFT, j]
         for k in range(LANES):
@@ -175,7 +168,7 @@ def _tally(now, start, stop, tally, n_real, place):
         for k in range(n_real):
             size, bits = abs(np.int32(now[j, k])), 0
             while size:
-                row[ONES] += size & 1
+                row[-1] += size & 1
                 size >>= 1
                 bits += 1
             row[bits] += 1
@@ -190,7 +183,8 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
     ----------
     program : tuple of array
         Where each population starts (n_populations + 1,), its kind, the largest size of
-        its payloads, and the parameters (7, n) of all neurons, int64.
+        its payloads, and the parameters (7, n) of all neurons, int64; behind them the
+        size that leaves a register, and the bits of a factor.
     matrices : tuple of array
         As `nengo_hybrid.graph_run.program` makes them; the weights in float32 too, and
         the largest sum of the sizes of a row's stored weights for each matrix.
@@ -198,8 +192,9 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
     x : (n_real, n_steps, size_in) int32 array
     kept, out
         As in `nengo_hybrid.graph_run.kernel.run_block`, with int32 for ``out``.
-    tally : (n, N_TALLIED) int64 array
-        Added to; see `ONES`.
+    tally : (n, n_bits + 1) int64 array
+        To which is added how many payloads had a size of so many bits, none of them if
+        nothing was sent, and behind that the ones in all of these bits.
 
     Returns
     -------
@@ -207,7 +202,7 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
         Step and population whose integers leave their range, the largest of them, and
         what left it; a step of -1 if none does.
     """
-    starts, kinds, limits, parameters = program
+    starts, kinds, limits, parameters, state_limit, factor_bits = program
     n, n_real, n_steps = starts[-1], x.shape[0], x.shape[1]
     now, before = np.zeros((n, LANES), np.float32), np.zeros((n, LANES), np.float32)
     drive = np.zeros((n, LANES))
@@ -232,7 +227,7 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
                     arrived = max(arrived, _largest_drive(drive[j]))
                 if kind == ROTOR:
                     largest, most = _run_rotors(
-                        start, stop, drive, registers, parameters, now
+                        start, stop, drive, registers, parameters, now, factor_bits
                     )
                 elif kind == SUM:
                     largest, most = _run_sums(start, stop, drive, parameters, now)
@@ -242,7 +237,7 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
                     )
             sizes[0, start] = most
             largest = max(largest, arrived)
-            if largest >= STATE_LIMIT:
+            if largest >= state_limit:
                 return step, p, largest, STATE
             if most > limits[p]:
                 return step, p, most, PAYLOAD

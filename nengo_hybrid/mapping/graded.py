@@ -15,7 +15,6 @@ from nengo_hybrid.placement import Route
 
 # NengoLoihi 1.1.0, block.py: weights of a run.
 RUN = 64
-WEIGHT_BITS = 8
 
 
 def graded_blocks(graph, target):
@@ -74,11 +73,11 @@ def _bits(graph, population, part, target):
     """Count the memory that the synapses onto some neurons take."""
     word = int(target.format("synapse_word_bits"))
     header = int(target.format("synapse_header_bits"))
-    total = 0
+    total, bits = 0, graph.widths.weight
     for projection in graph.into(population.name):
         rows = projection.weights[part]
-        counts = _stored(rows)
-        per_weight = np.where(counts < len(rows), _sparse_bits(rows), WEIGHT_BITS)
+        counts = _stored(rows, bits)
+        per_weight = np.where(counts < len(rows), _sparse_bits(rows, bits), bits)
         runs, rest = np.divmod(counts, RUN)
         run = _rounded_up(RUN * per_weight + header, word)
         last = np.where(rest > 0, _rounded_up(rest * per_weight + header, word), 0)
@@ -90,12 +89,12 @@ def _rounded_up(bits, word):
     return -(-bits // word) * word
 
 
-def _sparse_bits(rows):
+def _sparse_bits(rows, bits):
     """Return the bits of a weight with the index of its neuron."""
-    return WEIGHT_BITS + (len(rows) - 1).bit_length()
+    return bits + (len(rows) - 1).bit_length()
 
 
-def _stored(rows):
+def _stored(rows, bits):
     """
     Count the synapses that each axon has stored, (n_axons,) array.
 
@@ -103,7 +102,7 @@ def _stored(rows):
     indices.
     """
     counts, n = np.count_nonzero(rows, axis=0), len(rows)
-    return np.where(counts * _sparse_bits(rows) > n * WEIGHT_BITS, n, counts)
+    return np.where(counts * _sparse_bits(rows, bits) > n * bits, n, counts)
 
 
 def _routes(graph, parts):
@@ -114,7 +113,7 @@ def _routes(graph, parts):
     for target, (post, rows) in enumerate(parts):
         for pre, columns, source in sources:
             synapses = sum(
-                _stored(projection.weights[rows])[columns]
+                _stored(projection.weights[rows], graph.widths.weight)[columns]
                 for projection in graph.into(post.name)
                 if projection.pre == pre.name
             )

@@ -12,6 +12,7 @@ import numpy as np
 
 from nengo_hybrid.exceptions import QuantizeError
 from nengo_hybrid.graded_graph import GradedGraph
+from nengo_hybrid.programs import Widths
 from nengo_hybrid.quantize.calibration import measure
 from nengo_hybrid.quantize.fold import fold
 from nengo_hybrid.quantize.plan import plan
@@ -60,21 +61,29 @@ def quantize(
     plans = plan(graph)
     ranges = measure(graph, calibration, payload_bits)
     _check_payloads(ranges, payload_bits)
-    scaling = Scaling(graph.dt, ranges.largest, input_bits, message_bits, payload_bits)
+    widths = Widths.of(target)
+    bits = input_bits, message_bits, payload_bits
+    scaling = Scaling(graph.dt, ranges.largest, widths, *bits)
     units = {planned.name: scaling.unit(planned) for planned in plans}
     populations, projections, errors = [], [], {}
     for planned in plans:
         in_pairs = _in_pairs(planned)
         drives = [p.weights * units[p.pre] for p in planned.into]
-        made, scale = scaling.scaled(planned, drives, largest_weight(in_pairs))
+        limit = largest_weight(widths.weight, in_pairs)
+        made, scale = scaling.scaled(planned, drives, limit)
         populations.append(made)
         for projection, drive in zip(planned.into, drives, strict=True):
             weights = scale[:, None] * drive
-            stored, error = store(projection, weights, in_pairs=in_pairs)
+            stored, error = store(projection, weights, widths.weight, in_pairs=in_pairs)
             projections += stored
             errors[projection.name] = error
     return GradedGraph(
-        target.name, tuple(populations), tuple(projections), graph.output, errors
+        target.name,
+        tuple(populations),
+        tuple(projections),
+        graph.output,
+        errors,
+        widths,
     )
 
 

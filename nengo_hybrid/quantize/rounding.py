@@ -1,4 +1,4 @@
-"""Weights as synapses of 8 bits, one or a pair for each, and what rounding costs."""
+"""Weights as synapses of few bits, one or a pair for each, and what rounding costs."""
 
 import math
 
@@ -6,16 +6,14 @@ import numpy as np
 
 from nengo_hybrid.graded_graph import GradedProjection
 
-# A synapse has 8 bits with the sign; a high and a low one together have 16.
-LARGEST_WEIGHT, LARGEST_PAIR = 127, 127 * 256 + 127
+
+def largest_weight(bits, in_pairs):
+    """Return the largest size of a weight: in synapses of so many bits, or in pairs."""
+    largest = 2 ** (bits - 1) - 1
+    return largest * 2**bits + largest if in_pairs else largest
 
 
-def largest_weight(in_pairs):
-    """Return the largest size of a weight: in synapses of 8 bits, or in pairs."""
-    return LARGEST_PAIR if in_pairs else LARGEST_WEIGHT
-
-
-def store(projection, weights, *, in_pairs):
+def store(projection, weights, bits, *, in_pairs):
     """
     Round weights to synapses.
 
@@ -25,8 +23,10 @@ def store(projection, weights, *, in_pairs):
         Of the network in floats.
     weights : (n_post, n_pre) array
         What a payload of 1 adds to each neuron, in units of its state.
+    bits : int
+        Of a synapse, with the sign; at most 8.
     in_pairs : bool
-        Whether a weight has 16 bits in two synapses: ``256 * high + low``.
+        Whether a weight is two synapses: ``2**bits * high + low``.
 
     Returns
     -------
@@ -36,18 +36,18 @@ def store(projection, weights, *, in_pairs):
 
     Examples
     --------
-    300 in pairs is a synapse of 1 with the exponent 8, and one of 44.
+    300 in pairs of 8 bits is a synapse of 1 with the exponent 8, and one of 44.
     """
     largest = np.abs(weights).max(initial=0)
-    limit = largest_weight(in_pairs)
+    limit = largest_weight(bits, in_pairs)
     exponent = max(0, math.ceil(math.log2(largest / limit))) if largest else 0
     whole = np.clip(np.rint(weights / 2**exponent), -limit, limit).astype(np.int64)
     parts = [(projection.name, whole, exponent)]
     if in_pairs:
-        high = (whole + 128) >> 8
-        low = whole - 256 * high
+        high = (whole + 2 ** (bits - 1)) >> bits
+        low = whole - (high << bits)
         parts = [
-            (f"{projection.name} (high)", high, exponent + 8),
+            (f"{projection.name} (high)", high, exponent + bits),
             (f"{projection.name} (low)", low, exponent),
         ]
     stored = tuple(

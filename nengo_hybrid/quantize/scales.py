@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nengo_hybrid.graded_graph import GradedPopulation
-from nengo_hybrid.programs import GAIN_BITS, STATE_BITS
+from nengo_hybrid.programs import Widths
 from nengo_hybrid.quantize.turns import shears
 
 # What was largest on the calibration data may become twice as large elsewhere.
 MARGIN = 2
-STATE_RANGE = 2 ** (STATE_BITS - 1) / MARGIN
 # Fractional bits of a quantizer: of a rotor's, and the most of any.
 ROTOR_SHIFT, MOST_SHIFT = 12, 16
 
@@ -26,15 +25,22 @@ class Scaling:
         Of the network in floats.
     largest : dict of str to (n,) array
         Largest sizes on the calibration data, as `calibration.Ranges` has them.
+    widths : Widths
     input_bits, message_bits, payload_bits : int
         As in `quantize`.
     """
 
     dt: float
     largest: dict
+    widths: Widths
     input_bits: int
     message_bits: int
     payload_bits: int
+
+    @property
+    def state_range(self):
+        """The largest state that is planned for."""
+        return self.widths.state_limit / MARGIN
 
     def unit(self, planned):
         """Return what a payload of 1 stands for, (n,); 1 for sums, heard by nobody."""
@@ -117,7 +123,7 @@ class Scaling:
         omega, most = self._omega(planned)
         rows = [np.abs(w).max(axis=1, initial=0) for w in drives]
         row = np.max([np.zeros(len(omega)), *rows], axis=0) * omega
-        room = np.minimum(limit / _safe(row), STATE_RANGE / (most + 1))
+        room = np.minimum(limit / _safe(row), self.state_range / (most + 1))
         shift = np.clip(np.floor(np.log2(room)), 0, MOST_SHIFT)
         scale = omega * 2**shift
         parameters = {"bias": _bias(planned) * scale, "shift": shift}
@@ -129,7 +135,8 @@ class Scaling:
         _, gain, gain_shift = self._rotor_gain(planned)
         turns = np.zeros((3, n), int)
         for i, angle in enumerate(planned.turns):
-            turns[:, 2 * i] = turns[:, 2 * i + 1] = shears(angle)
+            pair = shears(angle, self.widths.factor)
+            turns[:, 2 * i] = turns[:, 2 * i + 1] = pair
         shift = self._rotor_shift(planned)
         parameters = {
             "quarter": turns[0],
@@ -148,19 +155,21 @@ class Scaling:
         square = np.zeros(n + n % 2)
         square[:n] = self.largest[planned.state.name] ** 2
         norm = np.sqrt(square.reshape(-1, 2).sum(axis=1))
-        return np.repeat(STATE_RANGE / _safe(norm), 2)[:n]
+        return np.repeat(self.state_range / _safe(norm), 2)[:n]
 
     def _rotor_shift(self, planned):
         _, most = self._omega(planned)
-        return np.clip(np.floor(np.log2(STATE_RANGE / (most + 1))), 0, ROTOR_SHIFT)
+        room = self.state_range / (most + 1)
+        return np.clip(np.floor(np.log2(room)), 0, ROTOR_SHIFT)
 
     def _rotor_gain(self, planned):
         """Return the gain that is wanted, and its integer and shift, each (n,)."""
         omega, _ = self._omega(planned)
         per_state = planned.gain * omega / self._rotor_scale(planned)
         wanted = per_state * 2 ** self._rotor_shift(planned)
-        shift = np.maximum(GAIN_BITS - 1 - np.floor(np.log2(wanted)), 0)
-        return wanted, np.minimum(np.rint(wanted * 2**shift), 2**GAIN_BITS - 1), shift
+        bits = self.widths.factor
+        shift = np.maximum(bits - 1 - np.floor(np.log2(wanted)), 0)
+        return wanted, np.minimum(np.rint(wanted * 2**shift), 2**bits - 1), shift
 
 
 def _safe(sizes):

@@ -9,8 +9,6 @@ import math
 
 import numpy as np
 
-from nengo_hybrid.programs import TURN_BITS
-
 # How far from 2 x 2 rotations a matrix may be to count as them.
 TOLERANCE = 1e-9
 
@@ -45,7 +43,7 @@ def angles(weights):
     return np.arctan2(sine, cosine)
 
 
-def shears(angle):
+def shears(angle, bits):
     """
     Turn an angle into quarters, and the factors of three shears, as integers.
 
@@ -53,34 +51,35 @@ def shears(angle):
     ----------
     angle : float
         Radians, in [-pi, pi].
+    bits : int
+        Of a factor.
 
     Returns
     -------
     quarter, tangent, sine : int
         Quarter turns, and ``tan(rest / 2)`` and ``sin(rest)`` of the rest in units of
-        ``2**-TURN_BITS``, rounded so that the angle they give, of cosine ``1 - tangent
+        ``2**-bits``, rounded so that the angle they give, of cosine ``1 - tangent
         * sine``, is nearest.
 
     Examples
     --------
-    >>> shears(math.pi / 2)
+    >>> shears(math.pi / 2, 12)
     (1, 0, 0)
     """
     quarter = round(angle / (math.pi / 2))
-    rest, one = angle - quarter * math.pi / 2, 2**TURN_BITS
+    rest, one = angle - quarter * math.pi / 2, 2**bits
     exact = math.tan(rest / 2) * one
     nearest = (0, 0)
     if abs(exact) >= 0.25:
         step = 1 if exact > 0 else -1
         tried = {step * max(1, abs(round(exact)) + i) for i in range(-2, 3)}
         found = [(t, round((1 - math.cos(rest)) * one**2 / t)) for t in sorted(tried)]
-        nearest = min(found, key=lambda pair: _mismatch(pair, rest, exact))
+        nearest = min(found, key=lambda pair: _mismatch(pair, rest, exact, one))
     return quarter % 4, *nearest
 
 
-def _mismatch(pair, rest, exact):
+def _mismatch(pair, rest, exact, one):
     """Weigh the error of the angle against how far from a circle it turns."""
-    one = 2**TURN_BITS
     product = pair[0] * pair[1] / one**2
     angle = math.acos(max(-1.0, 1 - product))
     return abs(angle - abs(rest)) * 100 + abs(pair[0] / exact - 1)

@@ -1,6 +1,7 @@
 """Graded networks in integers: equal to the chip's clock, alone or in a batch."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from nengo_hybrid.emulate.graded import GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+from nengo_hybrid.programs import Widths
+from nengo_hybrid.targets import load_target
 
 from .chip_clock import run_on_clock
 
 N_STEPS = 12
+WIDTHS = Widths.of(load_target("loihi2"))
 # A seed whose graph stays within its registers.
 TAME = 6
 
@@ -76,7 +80,8 @@ def random_graph(seed):
                     f"{j} to {i}", names[j], names[i], weights, exponent, delay
                 )
             )
-    return GradedGraph("loihi2", tuple(populations), tuple(projections), names[-1], {})
+    parts = tuple(populations), tuple(projections)
+    return GradedGraph("loihi2", *parts, names[-1], {}, WIDTHS)
 
 
 def run(graph, x):
@@ -120,7 +125,7 @@ def quantizer_by_hand():
         np.ones(1),
     )
     synapses = GradedProjection("w", "x", "q", np.array([[3]], np.int8), 1)
-    return GradedGraph("loihi2", (one, two), (synapses,), "q", {})
+    return GradedGraph("loihi2", (one, two), (synapses,), "q", {}, WIDTHS)
 
 
 def test_a_quantizer_by_hand():
@@ -174,6 +179,7 @@ def test_sums_beyond_24_bits_on_the_way_are_exact():
         (GradedProjection("w", "x", "out", weights, 0),),
         "out",
         {},
+        WIDTHS,
     )
 
     assert run(graph, x)["out"].item() == 635
@@ -206,11 +212,10 @@ def test_input_of_another_shape_is_an_error():
 def test_a_state_that_does_not_fit_is_an_error():
     graph = quantizer_by_hand()
     grows = GradedProjection("loop", "q", "q", np.array([[100]], np.int8), 4, 1)
-    wide = [
-        p if p.is_input else p.__class__(**{**vars(p), "payload_bits": 24})
-        for p in graph.populations
-    ]
-    graph = GradedGraph("loihi2", tuple(wide), (*graph.projections, grows), "q", {})
+    wide = [p if p.is_input else replace(p, payload_bits=24) for p in graph.populations]
+    graph = replace(
+        graph, populations=tuple(wide), projections=(*graph.projections, grows)
+    )
 
     with pytest.raises(
         EmulateError, match=r"^population 'q' has a sum or state of \d+ at"

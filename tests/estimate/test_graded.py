@@ -7,6 +7,7 @@ from nengo_hybrid.emulate import run_graded
 from nengo_hybrid.estimate import count_ops, estimate
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
 from nengo_hybrid.mapping import place
+from nengo_hybrid.programs import Widths
 from nengo_hybrid.targets import load_target
 
 LOIHI2 = load_target("loihi2")
@@ -29,6 +30,7 @@ def ran():
         ),
         "b",
         {},
+        Widths.of(LOIHI2),
     )
     x = np.array([[[3.0], [0.0], [5.0]], [[0.0], [0.0], [1.0]]])
     return place(graph, LOIHI2), run_graded(graph, x)
@@ -77,6 +79,7 @@ def test_a_population_works_in_one_time_step_of_two():
         tuple(GradedProjection(f"{a} {b}", a, b, one, 0, d) for a, b, d in ways),
         "memory",
         {},
+        Widths.of(LOIHI2),
     )
     counts = count_ops(
         place(graph, LOIHI2), run_graded(graph, np.ones((1, 4, 1))), LOIHI2

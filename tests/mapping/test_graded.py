@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nengo_hybrid.exceptions import PlacementError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
 from nengo_hybrid.mapping import graded_blocks, place
+from nengo_hybrid.programs import Widths
 from nengo_hybrid.targets import load_target
 
 CHIP = load_target("loihi2")
@@ -41,7 +42,7 @@ def graph_of(weights, program="sum"):
         GradedProjection("in", "x", "hidden", weights.astype(np.int8), 0),
         GradedProjection("on", "hidden", "out", back, 0),
     )
-    return GradedGraph("loihi2", parts, ways, "out", {})
+    return GradedGraph("loihi2", parts, ways, "out", {}, Widths.of(CHIP))
 
 
 def test_a_dense_axon_by_hand():

@@ -1,20 +1,14 @@
 """A target with graded spikes, and small networks."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from nengo_hybrid.targets import Sourced, load_target
+from nengo_hybrid.targets import load_target
 
 
 @pytest.fixture
 def target():
-    """Return Loihi 1 with spikes of 24 bits."""
-    chip = load_target("loihi1")
-    bits = Sourced(24, "bit", 24, 24, "architectural", "nengo-loihi")
-    formats = {**chip.formats, "spike_payload_bits": bits}
-    return replace(chip, name="graded", formats=formats)
+    return load_target("loihi2")
 
 
 @pytest.fixture(scope="module")

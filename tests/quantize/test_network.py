@@ -68,13 +68,8 @@ def test_whole_numbers_of_units_are_deployed_exactly(seed):
     x[0, 0, 0] = 255
     graph = exact_graph(seed)
     wanted = run_graph(graph, x)
-    target = replace(
-        load_target("loihi1"),
-        name="graded",
-        formats={"spike_payload_bits": load_target("loihi1").formats["current_bits"]},
-    )
 
-    found = run(quantize(graph, target, x), x)
+    found = run(quantize(graph, load_target("loihi2"), x), x)
 
     for name in "abc":
         np.testing.assert_array_equal(found[name], wanted[name])
@@ -137,6 +132,18 @@ def test_every_neuron_uses_its_bits(target, x):
     (hidden,) = quantized.into("lmu.hidden")
     rows = np.abs(hidden.weights.astype(int)).max(axis=1)
     assert hidden.exponent == 0 and np.all((rows > 63) & (rows <= 127))
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_widths_come_from_the_profile(bits, target, x):
+    weights = replace(target.formats["weight_bits"], value=(bits,))
+    formats = {**target.formats, "weight_bits": weights}
+    quantized = quantize(classifier(x / 255), replace(target, formats=formats), x / 255)
+
+    most = max(p.weights.max() for p in quantized.projections)
+    least = min(p.weights.min() for p in quantized.projections)
+    assert most == 2 ** (bits - 1) - 1
+    assert least >= -(2 ** (bits - 1))
 
 
 def test_rounding_is_reported(target, x):

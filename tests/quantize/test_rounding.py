@@ -15,7 +15,7 @@ FLOATS = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 def stored(weights, in_pairs):
     weights = np.array(weights, float)
     projection = Projection("p", "a", "b", weights, delay=1)
-    return store(projection, weights, in_pairs=in_pairs)
+    return store(projection, weights, 8, in_pairs=in_pairs)
 
 
 def value(parts):
@@ -50,7 +50,7 @@ def test_no_weight_is_off_by_more_than_half_a_unit(weights, in_pairs):
     parts, error = stored(weights, in_pairs)
 
     largest = np.abs(weights).max()
-    unit = max(1.0, 2 * largest / largest_weight(in_pairs))
+    unit = max(1.0, 2 * largest / largest_weight(8, in_pairs))
     assert all(p.weights.dtype == np.int8 for p in parts)
     assert np.abs(value(parts) - weights).max() <= unit / 2 + 1e-9
     if weights.any():

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nengo_hybrid.networks.memory import rotations
-from nengo_hybrid.programs import TURN_BITS
 from nengo_hybrid.quantize.turns import angles, shears
 
-ONE = 2**TURN_BITS
+BITS = 12
+ONE = 2**BITS
 
 
 def turned(pair, quarter, tangent, sine):
@@ -25,20 +25,20 @@ def turned(pair, quarter, tangent, sine):
 
 
 def test_a_right_angle_is_one_quarter():
-    assert shears(math.pi / 2) == (1, 0, 0)
-    assert turned((1, 0), *shears(math.pi / 2)) == (0, 1)
+    assert shears(math.pi / 2, BITS) == (1, 0, 0)
+    assert turned((1, 0), *shears(math.pi / 2, BITS)) == (0, 1)
 
 
 def test_half_a_right_angle_by_hand():
     # tan(22.5 degrees) is 1696.6 of 4096 and sin(45 degrees) 2896.3. The angle is
     # right if their product is (1 - cos) 4096^2 = 4,913,933.6, and of the products near
     # 1698 x 2894 is 78 off, 1695 x 2899 is 129, and 1697 x 2896, the nearest two, 578.
-    assert shears(math.pi / 4) == (0, 1698, 2894)
+    assert shears(math.pi / 4, BITS) == (0, 1698, 2894)
 
 
 @given(angle=st.floats(-math.pi, math.pi))
 def test_shears_turn_by_the_angle(angle):
-    quarter, tangent, sine = shears(angle)
+    quarter, tangent, sine = shears(angle, BITS)
 
     # The trace of a turn is 2 cos(angle), whatever ellipse it follows; the smallest
     # angle that factors of 12 bits can make is 1 / 4096.
@@ -51,7 +51,7 @@ def test_shears_turn_by_the_angle(angle):
 
 @given(angle=st.floats(0.004, 3))
 def test_many_turns_keep_the_size(angle):
-    quarter, tangent, sine = shears(angle)
+    quarter, tangent, sine = shears(angle, BITS)
     x, y, sizes = 1.0, 0.0, []
     for _ in range(784):
         x, y = turned((x, y), quarter, tangent, sine)
