@@ -135,7 +135,7 @@ class GradedGraph:
     def chip_steps(self):
         """Time steps of the chip for every step of the network."""
         late = (
-            self.phases[p.pre] + 1 - self.phases[p.post]
+            -(-(self.phases[p.pre] + 1 - self.phases[p.post]) // p.delay)
             for p in self.projections
             if p.delay
         )

@@ -52,6 +52,17 @@ def test_what_hears_the_past_acts_as_late_as_it_may():
     assert graph.chip_steps == 2
 
 
+def test_a_late_loop_takes_no_more_time_steps():
+    # The memory is heard 2 steps of the network later, in which 2 time steps have room.
+    graph = graph_of(
+        ["x", "hub", "memory"],
+        [("x", "memory", 0), ("hub", "memory", 0), ("memory", "hub", 2)],
+    )
+
+    assert graph.chip_steps == 1
+    assert [graph.synaptic_delay(p) for p in graph.projections] == [0, 0, 0]
+
+
 def test_digest_tells_graphs_apart():
     graph, other = (graph_of(["x", "a"], [("x", "a", d)]) for d in (0, 1))
 

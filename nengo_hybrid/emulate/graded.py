@@ -4,19 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from nengo_hybrid.emulate.graded_kernel import (
-    COLUMNS,
-    KINDS,
-    LANES,
-    PAYLOAD,
-    REGISTERS,
-    STATE,
-    run_graded_block,
-)
+from nengo_hybrid.emulate.graded_kernel import PAYLOAD, STATE, run_graded_block
+from nengo_hybrid.emulate.graded_neurons import COLUMNS, KINDS, LANES, REGISTERS
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graded_trace import GradedTrace
 from nengo_hybrid.graph_run.program import dense_matrices
 from nengo_hybrid.graph_run.run import GraphRun
+from nengo_hybrid.programs import PROGRAMS
 
 
 class GradedRun(GraphRun):
@@ -39,15 +33,18 @@ class GradedRun(GraphRun):
         kinds = np.array([KINDS[p.program] for p in graph.populations])
         limits = np.array([2 ** (p.payload_bits - 1) - 1 for p in graph.populations])
         parameters = np.zeros((len(COLUMNS), self.starts[-1]), np.int64)
-        self._rest = np.zeros((len(REGISTERS), self.starts[-1]), np.int64)
+        n_registers = max(REGISTERS.values()) + 1
+        self._rest = np.zeros((n_registers, self.starts[-1]), np.int64)
         for population, first in zip(graph.populations, self.starts, strict=False):
+            _check_program(population)
             own = slice(first, first + population.n_neurons)
             for name, values in population.parameters.items():
                 parameters[COLUMNS[name], own] = values
             for name, values in population.initial_state.items():
                 self._rest[REGISTERS[name], own] = values
         widths = graph.widths
-        numbers = widths.state_limit, widths.factor
+        n_kept = 1 + max((p.delay for p in graph.projections), default=0)
+        numbers = widths.state_limit, widths.factor, n_kept
         self.program = self.starts, kinds, limits, parameters, *numbers
         places = dict(
             zip((p.name for p in graph.populations), self.starts, strict=False)
@@ -113,6 +110,22 @@ class GradedRun(GraphRun):
             f"more than {bits} bits hold; quantize the network with data as large as "
             "these"
         )
+
+
+def _check_program(population):
+    """Refuse neurons that lack a number of their program."""
+    if population.is_input:
+        return
+    program = PROGRAMS[population.program]
+    needed = {"parameters": program.parameters, "initial_state": program.registers}
+    for what, names in needed.items():
+        given = getattr(population, what)
+        if set(given) != set(names):
+            raise EmulateError(
+                f"population {population.name!r} runs the program "
+                f"{population.program!r}, which needs {what} {', '.join(names) or '-'};"
+                f" got {', '.join(given) or '-'}"
+            )
 
 
 def run_graded(graph, x, *, last_steps=None, progress=None):

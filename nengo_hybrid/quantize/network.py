@@ -51,8 +51,9 @@ def quantize(
     Raises
     ------
     QuantizeError
-        If the target has no graded spikes, a neuron type no program, or if payloads are
-        too narrow for the calibration data, with the width that would do.
+        If the target has no graded spikes, a neuron type no program, if a delay is too
+        long, or payloads too narrow for the calibration data, with the width that would
+        do.
     ShapeError
         If the calibration data do not fit the network.
     """
@@ -77,7 +78,7 @@ def quantize(
             stored, error = store(projection, weights, widths.weight, in_pairs=in_pairs)
             projections += stored
             errors[projection.name] = error
-    return GradedGraph(
+    made = GradedGraph(
         target.name,
         tuple(populations),
         tuple(projections),
@@ -85,6 +86,8 @@ def quantize(
         errors,
         widths,
     )
+    _check_delays(made, target)
+    return made
 
 
 def _in_pairs(planned):
@@ -119,6 +122,19 @@ def check_widths(target, input_bits, message_bits, payload_bits):
             raise QuantizeError(
                 f"quantize needs {name} to be a whole number from 2 to {limit}, got "
                 f"{bits!r}"
+            )
+
+
+def _check_delays(graph, target):
+    """Refuse messages that synapses would have to hold for too long."""
+    most = target.format("delay_steps")
+    for projection in graph.projections:
+        delay = graph.synaptic_delay(projection)
+        if most is not None and delay > most:
+            raise QuantizeError(
+                f"projection {projection.name!r} has a delay of {projection.delay} "
+                f"steps, for which its synapses hold a message for {delay} time steps; "
+                f"those of target {target.name!r} hold one for {most:.0f}"
             )
 
 

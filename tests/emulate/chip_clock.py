@@ -46,7 +46,8 @@ def run_on_clock(graph, x):
             if population.is_input:
                 out = [int(i) for i in x[step]]
             else:
-                out, most = act(population, heard, registers[population.name])
+                state = registers[population.name]
+                out, most = act(population, heard, state, graph.widths)
                 largest = max(largest, most, *map(abs, heard))
             sent[population.name][step] = out
             for projection in graph.projections:
@@ -58,10 +59,12 @@ def run_on_clock(graph, x):
     return sent, largest
 
 
-def act(population, heard, registers):
+def act(population, heard, registers, widths):
     """Run a program once; return what its neurons send, and the largest state."""
     p = {name: [int(i) for i in v] for name, v in population.parameters.items()}
     n = population.n_neurons
+    if population.program in ALONE:
+        return act_alone(population.program, p, heard, registers, 2**widths.factor)
     if population.program == "sum":
         sent = [heard[j] + p["bias"][j] for j in range(n)]
         return sent, max(map(abs, sent))
@@ -83,6 +86,75 @@ def act(population, heard, registers):
         sent.append(total // 2 ** p["shift"][j])
         registers["v"][j] = total - sent[j] * 2 ** p["shift"][j]
     return sent, largest
+
+
+ALONE = {
+    "cuba lif",
+    "cuba lif, subtracting",
+    "integrate-and-fire",
+    "integrate-and-fire, subtracting",
+    "leaky",
+    "sigma-delta",
+    "sigma",
+}
+
+
+def act_alone(program, p, heard, registers, one):
+    """Run neurons that know nothing of each other, one after the other."""
+    sent, largest = [], 0
+    for j, i in enumerate(heard):
+        own = {name: values[j] for name, values in p.items()}
+        state = {name: values[j] for name, values in registers.items()}
+        if program == "leaky":
+            total = int(state["v"] * (one - own["decay_v"]) / one) + i + own["bias"]
+            state["v"] = total
+            out, sizes = total // 2 ** own["shift"], [total]
+        elif program == "sigma":
+            state["sigma"] += i
+            out, sizes = state["sigma"], [state["sigma"]]
+        elif program == "sigma-delta":
+            out, sizes = sigma_delta(own, state, i)
+        else:
+            out, sizes = integrate(program, own, state, i, one)
+        sent.append(out)
+        largest = max(largest, *map(abs, sizes))
+        for name, value in state.items():
+            registers[name][j] = value
+    return sent, largest
+
+
+def sigma_delta(own, state, i):
+    """Do as lava-nc has it: activation, and what was held back."""
+    state["sigma"] += i
+    activation = max(0, state["sigma"] + own["bias"])
+    change = activation - state["told"]
+    sizes = [state["sigma"], activation, change]
+    if abs(change) < own["threshold"]:
+        return 0, sizes
+    state["told"] = activation
+    return change // 2 ** own["shift"], sizes
+
+
+def integrate(program, own, state, i, one):
+    """Run an integrate-and-fire neuron."""
+    sizes = []
+    if program.startswith("cuba"):
+        state["u"] = int(state["u"] * (one - own["decay_u"] - 1) / one) + i
+        i = state["u"]
+        sizes.append(i)
+        if state["wait"]:
+            state["wait"] -= 1
+            return 0, sizes
+        state["v"] = int(state["v"] * (one - own["decay_v"]) / one)
+    state["v"] += i + own["bias"]
+    state["v"] = max(state["v"], own["minimum"])
+    sizes.append(state["v"])
+    if state["v"] <= own["threshold"]:
+        return 0, sizes
+    state["v"] = state["v"] - own["threshold"] if "subtracting" in program else 0
+    if "wait" in state:
+        state["wait"] = own["refractory"]
+    return 1, sizes
 
 
 def turn(m, p):

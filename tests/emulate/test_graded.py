@@ -47,15 +47,43 @@ def population(rng, name, program, n):
             "m": whole(-50, 50),
             "v": (rng.random(n) * 2**shift).astype(np.int32),
         }
+    if program in ("cuba lif", "integrate-and-fire"):
+        program += rng.choice(["", ", subtracting"])
+        parameters |= {
+            "threshold": whole(0, 60),
+            "minimum": -whole(0, 200),
+        }
+        state = {"v": whole(-40, 40)}
+    if program.startswith("cuba lif"):
+        parameters |= {
+            "decay_u": rng.choice([0, 900, 4095], n).astype(np.int32),
+            "decay_v": whole(0, 4096),
+            "refractory": whole(0, 3),
+        }
+        state |= {"u": whole(-40, 40), "wait": whole(0, 3)}
+    if program == "leaky":
+        parameters |= {"decay_v": whole(0, 4096), "shift": shift}
+        state = {"v": whole(-500, 500)}
+    if program == "sigma-delta":
+        parameters |= {"threshold": whole(0, 40), "shift": shift - 2}
+        state = {"sigma": whole(-50, 50), "told": whole(0, 50)}
+    if program == "sigma":
+        parameters, state = {}, {"sigma": whole(-50, 50)}
     return GradedPopulation(name, n, program, parameters, state, 24, np.ones(n))
+
+
+PROGRAMS_TRIED = [
+    *("quantizer", "relu quantizer", "rotor", "sum", "leaky", "sigma-delta", "sigma"),
+    *("cuba lif", "integrate-and-fire"),
+]
+# What these send grows without bound in a loop.
+UNBOUNDED = {"sum", "sigma", "leaky"}
 
 
 def random_graph(seed):
     """Make a graph of an input and up to five populations, connected at random."""
     rng = np.random.default_rng(seed)
-    programs = rng.choice(
-        ["quantizer", "relu quantizer", "rotor", "sum"], rng.integers(1, 6)
-    )
+    programs = rng.choice(PROGRAMS_TRIED, rng.integers(1, 6))
     sizes = rng.integers(1, 6, len(programs) + 1)
     names = [f"p{i}" for i in range(len(sizes))]
     populations = [
@@ -69,10 +97,9 @@ def random_graph(seed):
     for i in range(1, len(names)):
         for j in range(len(names)):
             # From before at once; a loop has a delay, and sums do not feed back.
-            delay = int(rng.integers(0, 2)) if j < i else int(rng.integers(1, 3))
-            if (j >= i and programs[i - 1] == "sum") or rng.random() < 0.4:
+            delay = int(rng.choice([0, 1, 3])) if j < i else int(rng.choice([1, 2]))
+            if (j >= i and programs[i - 1] in UNBOUNDED) or rng.random() < 0.4:
                 continue
-            delay = min(delay, 1)
             weights = rng.integers(-3, 4, (sizes[i], sizes[j])).astype(np.int8)
             exponent = int(rng.integers(0, 3))
             projections.append(
