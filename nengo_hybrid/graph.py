@@ -70,8 +70,12 @@ class Dynamics:
     Without ``tau_syn`` i is x; without ``tau_mem`` v grows by dt * resistance * i;
     without ``reset`` a spike takes the threshold from v.
 
+    With a ``minimum`` v does not fall below it; after a spike v stays as it is for
+    ``refractory`` steps, whatever comes in.
+
     All arrays have shape (n_neurons,); times are in the unit of the graph's ``dt``.
-    ``i`` starts at 0, ``v`` at ``leak``, without one at 0.
+    ``i`` starts at 0, ``v`` at the population's ``initial_voltage``; without one at
+    ``leak``, or else at 0.
     """
 
     threshold: np.ndarray
@@ -81,6 +85,12 @@ class Dynamics:
     leak: np.ndarray | None = None
     tau_syn: np.ndarray | None = None
     w_in: np.ndarray | None = None
+    minimum: np.ndarray | None = dataclasses.field(
+        default=None, metadata={"added": True}
+    )
+    refractory: np.ndarray | None = dataclasses.field(
+        default=None, metadata={"added": True}
+    )
 
     @property
     def kind(self):
@@ -97,7 +107,8 @@ class Population:
 
     ``activation`` is "input" (given from outside), "linear" (a sum, no neuron)
     or the name of a rate neuron type such as "RectifiedLinear", by whose bare
-    function ``amplitude`` is a factor; with ``dynamics``, the kind of these.
+    function ``amplitude`` is a factor; with ``dynamics``, the kind of these, whose
+    spikes have the size ``amplitude``.
     ``omega`` is None for rate neurons, else that of `HybridSpiking`. ``bias`` and
     ``initial_voltage`` have shape (n_neurons,). ``stagger`` has the sizes of groups for
     which one voltage is drawn, as `nengo_hybrid.neurons.Staggered` does; by default

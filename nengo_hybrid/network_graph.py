@@ -4,10 +4,17 @@ import nengo
 import numpy as np
 from nengo.builder import Model
 from nengo.ensemble import Neurons
-from nengo.neurons import RectifiedLinear, Sigmoid, Tanh
+from nengo.neurons import (
+    LIF,
+    RectifiedLinear,
+    RegularSpiking,
+    Sigmoid,
+    SpikingRectifiedLinear,
+    Tanh,
+)
 
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph
 from nengo_hybrid.neurons import HybridSpiking, Identity, Staggered
 from nengo_hybrid.parameters import object_names
 
@@ -32,7 +39,9 @@ def to_graph(network, *, dt=1.0):
     network : nengo.Network
         With one input node and one probe, which names the output population.
         Nodes without an output function, and ensembles of `HybridSpiking`,
-        RectifiedLinear, Tanh or `Identity` neurons.
+        RectifiedLinear, Tanh, `Identity`, SpikingRectifiedLinear, RegularSpiking or LIF
+        neurons. The last two but one are `HybridSpiking` with an omega of 1; LIF
+        neurons rest for whole steps, where Nengo has parts of a step.
     dt : float
         Time step in which the network is run, in Nengo's seconds.
 
@@ -124,10 +133,8 @@ def _refuse_nodes(network, names):
 
 def _refuse_ensembles(network, names):
     for ensemble in network.all_ensembles:
-        neuron_type = ensemble.neuron_type
-        if isinstance(neuron_type, HybridSpiking):
-            neuron_type = neuron_type.base_type
-        if type(neuron_type) not in ACTIVATIONS:
+        neuron_type, _, _ = _quantizer(ensemble.neuron_type)
+        if type(neuron_type) not in (*ACTIVATIONS, LIF):
             kind = type(neuron_type).__name__
             yield f"ensemble {names[ensemble]} (neuron type {kind} is not known)"
         elif ensemble.noise is not None:
@@ -166,12 +173,13 @@ def _population(model, obj, name):
     if isinstance(obj, nengo.Node):
         activation = "input" if obj.size_in == 0 else "linear"
         return Population(name, obj.size_out, activation)
-    neuron_type, omega, voltage, stagger = obj.neuron_type, None, None, None
-    amplitude = 1.0
-    if isinstance(neuron_type, HybridSpiking):
-        amplitude, neuron_type = neuron_type.amplitude, neuron_type.base_type
-        omega = obj.neuron_type.omega * _height(neuron_type)
-        voltage = np.array(model.sig[obj.neurons]["voltage"].initial_value, dtype=float)
+    if isinstance(obj.neuron_type, LIF):
+        return _spiking_population(model, obj, name)
+    voltage, stagger = None, None
+    neuron_type, omega, amplitude = _quantizer(obj.neuron_type)
+    if omega is not None:
+        omega *= _height(neuron_type)
+        voltage = _initial_voltage(model, obj)
         drawn_from = (obj.neuron_type.initial_state or {}).get("voltage")
         stagger = drawn_from.sizes if isinstance(drawn_from, Staggered) else None
     return Population(
@@ -183,6 +191,52 @@ def _population(model, obj, name):
         bias=np.array(model.params[obj].bias, dtype=float),
         initial_voltage=voltage,
         stagger=stagger,
+    )
+
+
+def _quantizer(neuron_type):
+    """Return the rate type behind a quantizer, its omega and amplitude; None, 1."""
+    if isinstance(neuron_type, HybridSpiking):
+        return neuron_type.base_type, neuron_type.omega, neuron_type.amplitude
+    if type(neuron_type) is RegularSpiking:
+        return neuron_type.base_type, 1.0, neuron_type.amplitude
+    if type(neuron_type) is SpikingRectifiedLinear:
+        return RectifiedLinear(), 1.0, neuron_type.amplitude
+    return neuron_type, None, 1.0
+
+
+def _initial_voltage(model, ensemble):
+    return np.array(model.sig[ensemble.neurons]["voltage"].initial_value, dtype=float)
+
+
+def _spiking_population(model, ensemble, name):
+    """
+    Return LIF neurons, in whole steps.
+
+    In a step v goes the same way toward what comes in as Nengo's does, which without a
+    refractory period resets it to 0. With one Nengo counts what is left of the step of
+    a spike when the neuron has rested; here that is what is above the threshold, which
+    stays.
+    """
+    lif, n, dt = ensemble.neuron_type, ensemble.n_neurons, model.dt
+    n_rest = round(lif.tau_ref / dt)
+    dynamics = Dynamics(
+        threshold=np.ones(n),
+        resistance=np.ones(n),
+        reset=None if n_rest else np.zeros(n),
+        tau_mem=np.full(n, dt / -np.expm1(-dt / lif.tau_rc)),
+        leak=np.zeros(n),
+        minimum=np.full(n, float(lif.min_voltage)),
+        refractory=np.full(n, n_rest),
+    )
+    return Population(
+        name,
+        n,
+        dynamics.kind,
+        amplitude=lif.amplitude / dt,
+        bias=np.array(model.params[ensemble].bias, dtype=float),
+        initial_voltage=_initial_voltage(model, ensemble),
+        dynamics=dynamics,
     )
 
 

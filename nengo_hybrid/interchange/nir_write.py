@@ -99,6 +99,9 @@ def _check_population(graph, population):
         raise InterchangeError(
             f"{who} says {population.activation}, and has dynamics of {dynamics.kind}"
         )
+    for name in ("minimum", "refractory"):
+        if dynamics is not None and getattr(dynamics, name) is not None:
+            raise InterchangeError(f"{who} has {name!r}, which NIR has not")
     if population.activation != "input" and not graph.into(population.name):
         raise InterchangeError(f"{who} gets nothing; NIR needs it to be connected")
 

@@ -8,6 +8,7 @@ from nengo.ensemble import Neurons
 
 from nengo_hybrid.exceptions import TrainError
 from nengo_hybrid.network_graph import to_graph
+from nengo_hybrid.neurons import HybridSpiking
 from nengo_hybrid.parameters import object_names, trained_objects
 
 
@@ -160,7 +161,13 @@ def reasons_against(network, graph):
         if ensemble in trained and not isinstance(ensemble.gain, np.ndarray):
             found.append(f"ensemble {names[ensemble]} has gains that would be trained")
         own, lowered = ensemble.neuron_type, graph.population(names[ensemble])
-        if lowered.is_hybrid and own.omega != lowered.omega:
+        is_spiking = lowered.is_hybrid or lowered.dynamics is not None
+        if is_spiking and not isinstance(own, HybridSpiking):
+            kind = type(own).__name__
+            found.append(
+                f"ensemble {names[ensemble]} has neurons {kind}, which train as rates"
+            )
+        elif lowered.is_hybrid and own.omega != lowered.omega:
             found.append(
                 f"ensemble {names[ensemble]} has an activation with a height of its own"
             )

@@ -175,14 +175,39 @@ def test_stages_that_cannot_run_them_say_so(stage, error, who):
         stage(graph_of(NEURON))
 
 
-def test_what_it_cannot_run_is_refused():
-    rates = Population("h", 1, "RectifiedLinear")
-    words = (
-        "run_neurons takes integrate-and-fire neurons, and population 'h' has "
-        "RectifiedLinear neurons; run_graph runs them"
-    )
-    with says(EmulateError, words):
-        run(graph_of(NEURON, populations=[rates]), [0])
+@given(st.integers(0, 2**32 - 1))
+def test_other_neurons_do_what_they_do_in_run_graph(seed):
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice(["linear", "Identity", "RectifiedLinear", "Tanh", "Sigmoid"], 3)
+    populations = [Population("x", 2, "input")]
+    for name, kind in zip("abc", kinds, strict=True):
+        quantizer = {}
+        if kind != "linear" and rng.random() < 0.7:
+            quantizer = {"omega": 3.0, "initial_voltage": rng.random(4)}
+        bias = rng.normal(size=4)
+        populations.append(Population(name, 4, kind, bias=bias, **quantizer))
+    ways = [("x", "a", 0), ("a", "b", 0), ("x", "c", 1), ("b", "c", 0), ("c", "a", 1)]
+    projections = [
+        Projection(
+            pre + post, pre, post, 0.4 * rng.normal(size=(4, 2 + 2 * (pre != "x"))), d
+        )
+        for pre, post, d in ways
+    ]
+    graph = SpikingGraph(DT, tuple(populations), tuple(projections), "c")
+    x, names = rng.normal(size=(2, 20, 2)), [*"abc"]
+    wanted, found = run_graph(graph, x, record=names), run_neurons(graph, x)
+    for name in names:
+        np.testing.assert_allclose(found[name], wanted[name], atol=1e-9)
+
+
+def test_a_neuron_rests_and_its_voltage_has_a_minimum():
+    # 4.5 of 3 spikes and stays at 1.5 for two steps; then 1.5 - 9 stops at -1.
+    rests = one(threshold=3.0, resistance=3.0, minimum=-1.0, refractory=2)
+    found = run(graph_of(rests), [3, 9, 9, -6, 3])
+    assert found == ([1, 0, 0, 0, 1], [1.5, 1.5, 1.5, -1, 0.5])
+
+
+def test_input_of_another_shape_is_refused():
     words = (
         "input population 'x' needs x of shape (n_samples, n_steps, 1), got (1, 2, 3)"
     )
