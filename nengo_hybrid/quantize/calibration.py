@@ -6,6 +6,7 @@ import numpy as np
 
 from nengo_hybrid.exceptions import QuantizeError
 from nengo_hybrid.graph_run import GraphRun
+from nengo_hybrid.graph_run.neurons import checked_input, run_steps
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,13 @@ class Ranges:
         By population, the largest size of a count, or of a value where there are none.
     beyond : dict of str to float
         Part of the counts of a population that do not fit into a payload.
+    states : dict of str to (2, n_neurons) array
+        Of integrate-and-fire neurons, the largest sizes of voltages and currents.
     """
 
     largest: dict
     beyond: dict
+    states: dict
 
 
 def measure(graph, x, payload_bits):
@@ -47,8 +51,7 @@ def measure(graph, x, payload_bits):
     ShapeError
         If they do not fit the input population.
     """
-    run = GraphRun(graph)
-    x = run.checked_input(x)
+    x = checked_input(graph, x)
     if not x.size or not np.isfinite(x).all():
         what = "values that are not finite" if x.size else f"shape {x.shape}"
         raise QuantizeError(
@@ -58,14 +61,41 @@ def measure(graph, x, payload_bits):
     largest = {p.name: np.zeros(p.n_neurons) for p in graph.populations}
     beyond = {p.name: 0 for p in graph.populations if p.is_hybrid}
     limit = 2 ** (payload_bits - 1) - 1
-    for _, values in run.pieces(x, record=list(largest)):
+    states = {}
+    for values, kept in _runs(graph, x):
         for name, value in values.items():
-            sizes = np.abs(value)
-            largest[name] = np.maximum(largest[name], sizes.max(axis=(0, 1)))
+            sizes = np.abs(value).reshape(-1, len(largest[name]))
+            largest[name] = np.maximum(largest[name], sizes.max(axis=0))
             if name in beyond:
                 beyond[name] += np.count_nonzero(sizes > limit)
+        states |= kept
     n_steps = x.shape[0] * x.shape[1]
     return Ranges(
         largest,
         {name: n / (n_steps * len(largest[name])) for name, n in beyond.items()},
+        states,
     )
+
+
+def safe(sizes):
+    """Put 1 where there is nothing to divide by."""
+    return np.where(np.asarray(sizes) > 0, sizes, 1.0)
+
+
+def _runs(graph, x):
+    """Yield values of populations, (..., n_neurons) each, and the largest states."""
+    spiking = [p.name for p in graph.populations if p.dynamics is not None]
+    if not spiking and all(p.delay <= 1 for p in graph.projections):
+        run = GraphRun(graph)
+        for _, values in run.pieces(x, record=[p.name for p in graph.populations]):
+            yield values, {}
+        return
+    for _, sent, states in run_steps(graph, x):
+        yield (
+            sent,
+            {
+                name: np.stack([s.largest_voltage, s.largest_current])
+                for name, s in states.items()
+                if name in spiking
+            },
+        )

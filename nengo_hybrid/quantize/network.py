@@ -64,7 +64,7 @@ def quantize(
     _check_payloads(ranges, payload_bits)
     widths = Widths.of(target)
     bits = input_bits, message_bits, payload_bits
-    scaling = Scaling(graph.dt, ranges.largest, widths, *bits)
+    scaling = Scaling(graph.dt, ranges, widths, *bits)
     units = {planned.name: scaling.unit(planned) for planned in plans}
     populations, projections, errors = [], [], {}
     for planned in plans:

@@ -8,6 +8,7 @@ from nengo_hybrid.exceptions import QuantizeError
 from nengo_hybrid.quantize.turns import angles
 
 PROGRAM_OF = {"Identity": "quantizer", "RectifiedLinear": "relu quantizer"}
+SPIKING = "LIF, CubaLIF, IF"
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,14 @@ class Plan:
         What it hears, in units of what it adds up.
     is_recurrent : bool
         Whether what it sends comes back to it.
+    is_output : bool
+        Whether it is the network's answer.
     turns : (n // 2,) array, optional
         Angles by which a rotor turns, in radians.
     gain : (n,) array, optional
         Units of activity for each unit of a rotor's state.
+    kept : (n,) array, optional
+        Part of a leaky state that is left after a step.
     """
 
     population: object
@@ -38,8 +43,10 @@ class Plan:
     program: str
     into: tuple
     is_recurrent: bool
+    is_output: bool
     turns: np.ndarray | None = None
     gain: np.ndarray | None = None
+    kept: np.ndarray | None = None
 
     @property
     def name(self):
@@ -52,7 +59,7 @@ def plan(graph):
 
     A linear population that turns its own pairs of values is a rotor; one that is
     quantized, neuron by neuron, and heard by nobody else shares its neurons with that
-    quantizer.
+    quantizer. One that keeps a part of each of its values is leaky.
 
     Parameters
     ----------
@@ -79,30 +86,34 @@ def plan(graph):
         if population.name in memories:
             state = by_name[memories[population.name]]
             gain = np.diag(graph.into(population.name)[0].weights)
-        turns = _turns(graph, state)
+        turns, kept = _turns(graph, state), _kept(graph, state)
         plans.append(
             Plan(
                 population,
                 state,
-                _program(graph, population, turns),
+                _program(graph, population, turns, kept),
                 tuple(
                     replace(p, post=population.name)
                     for p in graph.into(state.name)
-                    if not _turns_itself(p, turns)
+                    if not _is_own(p) or (turns is None and kept is None)
                 ),
                 _is_recurrent(graph, population.name, memories),
+                population.name == graph.output,
                 turns,
                 gain,
+                kept,
             )
         )
     return tuple(plans)
 
 
-def _program(graph, population, turns):
+def _program(graph, population, turns, kept):
     if population.activation == "input":
         return "input"
-    if turns is not None:
-        return "rotor"
+    if turns is not None or kept is not None:
+        return "rotor" if kept is None else "leaky"
+    if population.dynamics is not None:
+        return _spiking_program(population.dynamics)
     if population.activation == "linear" or not population.is_hybrid:
         if population.has_neurons and population.activation != "Identity":
             raise QuantizeError(_no_program(population))
@@ -112,12 +123,21 @@ def _program(graph, population, turns):
     return PROGRAM_OF[population.activation]
 
 
+def _spiking_program(dynamics):
+    """Return the program of integrate-and-fire neurons."""
+    is_plain = dynamics.kind == "IF" and dynamics.tau_syn is None
+    rests = dynamics.refractory is not None and np.any(dynamics.refractory)
+    program = "integrate-and-fire" if is_plain and not rests else "cuba lif"
+    return program if dynamics.reset is not None else f"{program}, subtracting"
+
+
 def _no_program(population):
     kind = population.activation
     kind = f"HybridSpiking({kind})" if population.is_hybrid else kind
     return (
         f"population {population.name!r} has neurons {kind}, for which there is no "
-        f"program; needed HybridSpiking with a base type of {', '.join(PROGRAM_OF)}"
+        f"program; needed HybridSpiking with a base type of {', '.join(PROGRAM_OF)}, "
+        f"or one of {SPIKING}"
     )
 
 
@@ -150,9 +170,20 @@ def _turns(graph, population):
     return None
 
 
-def _turns_itself(projection, turns):
-    is_own = projection.pre == projection.post and projection.delay == 1
-    return is_own and turns is not None
+def _kept(graph, population):
+    """Return what a linear population keeps of each of its values, or None."""
+    own = [p for p in graph.into(population.name) if _is_own(p)]
+    if population.activation != "linear" or len(own) != 1:
+        return None
+    weights = own[0].weights
+    kept = np.diag(weights)
+    # One that keeps all is a rotor that does not turn.
+    is_part = np.all((kept >= 0) & (kept < 1))
+    return kept if is_part and np.array_equal(weights, np.diag(kept)) else None
+
+
+def _is_own(projection):
+    return projection.pre == projection.post and projection.delay == 1
 
 
 def _is_recurrent(graph, name, memories):

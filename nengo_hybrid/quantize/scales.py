@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nengo_hybrid.graded_graph import GradedPopulation
-from nengo_hybrid.programs import Widths
+from nengo_hybrid.programs import PROGRAMS, Widths
+from nengo_hybrid.quantize.calibration import Ranges, safe
+from nengo_hybrid.quantize.spiking import spiking_integers
 from nengo_hybrid.quantize.turns import shears
 
 # What was largest on the calibration data may become twice as large elsewhere.
@@ -23,15 +25,15 @@ class Scaling:
     ----------
     dt : float
         Of the network in floats.
-    largest : dict of str to (n,) array
-        Largest sizes on the calibration data, as `calibration.Ranges` has them.
+    ranges : Ranges
+        What was largest on the calibration data.
     widths : Widths
     input_bits, message_bits, payload_bits : int
         As in `quantize`.
     """
 
     dt: float
-    largest: dict
+    ranges: Ranges
     widths: Widths
     input_bits: int
     message_bits: int
@@ -45,11 +47,17 @@ class Scaling:
     def unit(self, planned):
         """Return what a payload of 1 stands for, (n,); 1 for sums, heard by nobody."""
         if planned.program == "input":
-            most = self.largest[planned.name].max(initial=0)
-            unit = _safe(most) / (2 ** (self.input_bits - 1) - 1)
+            most = self.ranges.largest[planned.name].max(initial=0)
+            unit = safe(most) / (2 ** (self.input_bits - 1) - 1)
             return np.full(planned.population.n_neurons, unit)
         if planned.program == "sum":
             return np.ones(planned.population.n_neurons)
+        if planned.population.dynamics is not None:
+            amplitude = planned.population.amplitude
+            return np.full(planned.population.n_neurons, float(amplitude))
+        if planned.program == "leaky":
+            scale, shift = self._leaky_scale(planned)
+            return 2**shift / scale
         omega, _ = self._omega(planned)
         unit = planned.population.amplitude / omega
         if planned.program == "rotor":
@@ -81,10 +89,10 @@ class Scaling:
             "quantizer": self._quantizer,
             "relu quantizer": self._quantizer,
             "rotor": self._rotor,
+            "leaky": self._leaky,
         }
-        unit, scale, parameters, registers = make[planned.program](
-            planned, drives, limit
-        )
+        chosen = make.get(planned.program, self._spiking)
+        unit, scale, parameters, registers = chosen(planned, drives, limit)
         made = GradedPopulation(
             name=planned.name,
             n_neurons=planned.population.n_neurons,
@@ -98,11 +106,11 @@ class Scaling:
 
     def _omega(self, planned):
         """Return counts per unit of activity, and the largest count, each (n,)."""
-        population, largest = planned.population, self.largest[planned.name]
+        population, largest = planned.population, self.ranges.largest[planned.name]
         if population.is_hybrid:
             return np.full(population.n_neurons, population.omega * self.dt), largest
         most = 2 ** (self.message_bits - 1) / MARGIN
-        return most / _safe(largest), np.full(population.n_neurons, most)
+        return most / safe(largest), np.full(population.n_neurons, most)
 
     def _input(self, planned, drives, limit):
         unit = self.unit(planned)
@@ -113,7 +121,8 @@ class Scaling:
         most = max((np.abs(w).max(initial=0) for w in drives), default=0)
         payload = 2 ** (self.payload_bits - 1) / MARGIN
         room = min(
-            limit / _safe(most), payload / _safe(self.largest[planned.name].max())
+            limit / safe(most),
+            payload / safe(self.ranges.largest[planned.name].max()),
         )
         scale = np.full(planned.population.n_neurons, 2.0 ** np.floor(np.log2(room)))
         return 1 / scale, scale, {"bias": _bias(planned) * scale}, {}
@@ -123,11 +132,49 @@ class Scaling:
         omega, most = self._omega(planned)
         rows = [np.abs(w).max(axis=1, initial=0) for w in drives]
         row = np.max([np.zeros(len(omega)), *rows], axis=0) * omega
-        room = np.minimum(limit / _safe(row), self.state_range / (most + 1))
+        room = np.minimum(limit / safe(row), self.state_range / (most + 1))
         shift = np.clip(np.floor(np.log2(room)), 0, MOST_SHIFT)
         scale = omega * 2**shift
         parameters = {"bias": _bias(planned) * scale, "shift": shift}
         return self.unit(planned), scale, parameters, {"v": _voltage(planned, shift)}
+
+    def _spiking(self, planned, drives, limit):
+        found = spiking_integers(
+            planned.population,
+            drives,
+            limit,
+            peaks=self.ranges.states[planned.name],
+            state_range=self.state_range,
+            widths=self.widths,
+            dt=self.dt,
+        )
+        names = PROGRAMS[planned.program]
+        return (
+            self.unit(planned),
+            found.scale,
+            {name: found.parameters[name] for name in names.parameters},
+            {name: found.registers[name] for name in names.registers},
+        )
+
+    def _leaky(self, planned, drives, limit):
+        scale, shift = self._leaky_scale(planned)
+        parameters = {
+            "bias": _bias(planned) * scale,
+            "decay_v": 2**self.widths.factor * (1 - planned.kept),
+            "shift": shift,
+        }
+        start = np.zeros(planned.population.n_neurons, np.int32)
+        return self.unit(planned), scale, parameters, {"v": start}
+
+    def _leaky_scale(self, planned):
+        """Return units of a leaky state per unit, powers of 2, and its shift."""
+        largest = safe(self.ranges.largest[planned.name])
+        if planned.population.activation == "linear" and planned.is_output:
+            # Of one scale, so that they compare.
+            largest = np.full(len(largest), largest.max())
+        scale = 2 ** np.floor(np.log2(self.state_range / largest))
+        payload = 2 ** (self.message_bits - 1) / MARGIN
+        return scale, np.maximum(0, np.ceil(np.log2(scale * largest / payload)))
 
     def _rotor(self, planned, drives, limit):
         """Let the largest values of a pair take the bits of its state."""
@@ -153,9 +200,9 @@ class Scaling:
         """Return units of a rotor's state per unit of the memory, alike in a pair."""
         n = planned.population.n_neurons
         square = np.zeros(n + n % 2)
-        square[:n] = self.largest[planned.state.name] ** 2
+        square[:n] = self.ranges.largest[planned.state.name] ** 2
         norm = np.sqrt(square.reshape(-1, 2).sum(axis=1))
-        return np.repeat(self.state_range / _safe(norm), 2)[:n]
+        return np.repeat(self.state_range / safe(norm), 2)[:n]
 
     def _rotor_shift(self, planned):
         _, most = self._omega(planned)
@@ -170,11 +217,6 @@ class Scaling:
         bits = self.widths.factor
         shift = np.maximum(bits - 1 - np.floor(np.log2(wanted)), 0)
         return wanted, np.minimum(np.rint(wanted * 2**shift), 2**bits - 1), shift
-
-
-def _safe(sizes):
-    """Put 1 where there is nothing to divide by."""
-    return np.where(np.asarray(sizes) > 0, sizes, 1.0)
 
 
 def _bias(planned):

@@ -201,7 +201,8 @@ def test_an_activation_without_a_program_is_refused(target, x):
     ]
     words = (
         "population 'b' has neurons HybridSpiking(Tanh), for which there is no "
-        "program; needed HybridSpiking with a base type of Identity, RectifiedLinear"
+        "program; needed HybridSpiking with a base type of Identity, RectifiedLinear, "
+        "or one of LIF, CubaLIF, IF"
     )
     with pytest.raises(QuantizeError, match=f"^{re.escape(words)}$"):
         quantize(replace(graph, populations=tuple(odd)), target, x)
