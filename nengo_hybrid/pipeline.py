@@ -1,53 +1,44 @@
 """The order of the stages, and nothing else: the only module that knows them all."""
 
-import platform
 import time
-from dataclasses import asdict, dataclass
-from importlib import metadata
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from nengo_hybrid import datasets, emulate, hardware, report, results
+from nengo_hybrid import datasets, emulate, report, results
 from nengo_hybrid.bundle import Bundle, save_bundle
+from nengo_hybrid.deployed import ChipRun, Deployed
 from nengo_hybrid.estimate import count_dense, estimate
 from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import (
     BuildError,
+    BundleError,
     DataError,
     EmulateError,
     QuantizeError,
     TargetError,
 )
 from nengo_hybrid.graph_run import run_graph
-from nengo_hybrid.lower import to_graph, to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.metrics import accuracy
+from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.one_bit import to_one_bit
 from nengo_hybrid.quantize import quantize
 from nengo_hybrid.recipe import check_chip, is_by_name, load_targets
 from nengo_hybrid.step_runs import check_split, compare_steps
+from nengo_hybrid.targets import load_target
 from nengo_hybrid.train import Smoothing, train
 
 DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
-PACKAGES = ("nengo", "nengo-dl", "nengo-loihi", "numpy", "tensorflow", "tf-keras")
-BACKENDS = {"emulator": emulate.run, "nengo-loihi": hardware.run}
-STAMP = "emulated, not measured"
+BACKENDS = ("emulator", "nengo-loihi")
+# What makes a part of a deployed network.
+MAKERS = {"run": "run_test", "estimate": "estimate_run"}
 # Samples by which ranges are chosen.
 N_CALIBRATED = 256
 # Training samples that tell how many one-bit neurons take the place of one.
 N_SIZED = 12_000
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A trained network as a target runs it."""
-
-    graph: object
-    quantized: object
-    placement: object
-    target: object
 
 
 def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=False):
@@ -67,12 +58,7 @@ def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=Fals
     data : Dataset
     trained : Trained
     """
-    if recipe.dataset not in DATASETS:
-        raise DataError(
-            f"recipe {recipe.name} needs a dataset of {', '.join(DATASETS)}, got "
-            f"{recipe.dataset!r}"
-        )
-    data = DATASETS[recipe.dataset](seed)
+    data = _load_data(recipe.name, recipe.dataset, seed)
     network = SequenceClassifier(
         data.train.x, data.n_classes, seed=seed, **recipe.network
     )
@@ -98,18 +84,18 @@ def _smoothing(recipe):
     return None if values is None else Smoothing(**values)
 
 
-def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample=None):
+def train_bundle(
+    recipe, *, seed=0, resume=False, progress=True, checkpoints=None, on_sample=None
+):
     """
-    Train the network of a recipe, try it on the test set, and keep it as a bundle.
+    Train the network of a recipe, and try it on the test set.
 
     Parameters
     ----------
     recipe : Recipe
-    folder : path-like
-        Gets ``checkpoints`` and ``bundle.zip``.
     seed : int
-    resume : bool
-        Go on from the newest checkpoint.
+    resume, checkpoints
+        As in `train`.
     progress : bool
         Whether training draws its progress bar.
     on_sample : callable, optional
@@ -117,16 +103,13 @@ def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample
 
     Returns
     -------
-    Bundle
+    data : Dataset
+    bundle : Bundle
     """
-    folder, started = Path(folder), time.monotonic()
+    started = time.monotonic()
     _check_one_bit(recipe)
     data, trained = train_recipe(
-        recipe,
-        seed=seed,
-        progress=progress,
-        checkpoints=folder / "checkpoints",
-        resume=resume,
+        recipe, seed=seed, progress=progress, checkpoints=checkpoints, resume=resume
     )
     trained_s = time.monotonic() - started
     network, steps = trained.network, trained.readout_steps
@@ -138,12 +121,9 @@ def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample
     found = evaluate(graph, data.test, seed=seed, progress=on_sample, **options)
     about = {
         "recipe": asdict(recipe),
-        "seed": seed,
-        "versions": versions(),
+        "versions": results.versions(),
         "data_sha256": data.sha256,
-        "readout_steps": steps,
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
+        **_about(trained),
         "n_trained": sum(
             np.size(value)
             for name, value in trained.parameters.items()
@@ -158,9 +138,81 @@ def train_into(recipe, folder, *, seed=0, resume=False, progress=True, on_sample
         **found.to_json(),
         "wall_s": {"train": trained_s, "all": time.monotonic() - started},
     }
-    bundle = Bundle(graph, about)
-    save_bundle(bundle, folder / "bundle.zip")
+    return data, Bundle(graph, about)
+
+
+def train_into(recipe, folder, **options):
+    """
+    Train the network of a recipe, try it on the test set, and keep it as a bundle.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : path-like
+        Gets ``checkpoints`` and ``bundle.zip``.
+    options
+        Others of `train_bundle`.
+
+    Returns
+    -------
+    Bundle
+    """
+    checkpoints = Path(folder) / "checkpoints"
+    _, bundle = train_bundle(recipe, checkpoints=checkpoints, **options)
+    save_bundle(bundle, Path(folder) / "bundle.zip")
     return bundle
+
+
+def load_data(about):
+    """
+    Load the data set that a bundle was trained on.
+
+    Parameters
+    ----------
+    about : dict
+        Of the bundle.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If the bundle names none, or its data are others here.
+    """
+    recipe = about.get("recipe")
+    if recipe is None:
+        raise DataError(
+            "the bundle names no recipe, and so no data set; needed one that "
+            "`nengo-hybrid train` wrote"
+        )
+    data = _load_data(recipe["name"], recipe["dataset"], about["seed"])
+    if data.sha256 != about["data_sha256"]:
+        raise DataError(
+            f"data set {recipe['dataset']!r} has sha256 {data.sha256} here, and the "
+            f"network was trained on {about['data_sha256']}; use the versions that the "
+            "bundle names, or train it again"
+        )
+    return data
+
+
+def _load_data(recipe, name, seed):
+    if name not in DATASETS:
+        raise DataError(
+            f"recipe {recipe} needs a dataset of {', '.join(DATASETS)}, got {name!r}"
+        )
+    return DATASETS[name](seed)
+
+
+def _about(trained):
+    """Return what a report needs to know of a training."""
+    return {
+        "seed": trained.seed,
+        "readout_steps": trained.readout_steps,
+        "best_epoch": trained.best_epoch,
+        "history": trained.history,
+    }
 
 
 def _check_one_bit(recipe):
@@ -181,13 +233,13 @@ def _one_bit_sizes(graph, split, seed, options):
     return {name: sizes + sizes // 4 + 1 for name, sizes in largest.items()}
 
 
-def deploy(trained, target, *, chip_steps=4, calibration=None):
+def deploy(trained, target, *, chip_steps=4, calibration=None, seed=0):
     """
     Lower a trained network, quantize it for a target, and place it.
 
     Parameters
     ----------
-    trained : Trained
+    trained : Trained or Bundle
     target : Target
     chip_steps : int
         Time steps of the chip for every step of the network, where spikes have one
@@ -195,6 +247,8 @@ def deploy(trained, target, *, chip_steps=4, calibration=None):
     calibration : (n_samples, n_steps, size_in) array
         Input by which a target with graded spikes has its ranges chosen, such as that
         of the training set; the first `N_CALIBRATED` samples are taken.
+    seed : int
+        Of the search for a placement.
 
     Returns
     -------
@@ -207,7 +261,12 @@ def deploy(trained, target, *, chip_steps=4, calibration=None):
     LowerError, PlacementError
         If it cannot be lowered, or does not fit.
     """
-    graph = to_graph(trained.network, dt=trained.dt)
+    if isinstance(trained, Bundle):
+        graph, about = trained.graph, trained.about
+    else:
+        graph = to_graph(trained.network, dt=trained.dt)
+        about = _about(trained)
+    floats = None
     if is_graded(target):
         if calibration is None:
             raise QuantizeError(
@@ -216,11 +275,61 @@ def deploy(trained, target, *, chip_steps=4, calibration=None):
             )
         quantized = quantize(graph, target, calibration[:N_CALIBRATED])
     else:
+        # Here, since it imports NengoLoihi, and that TensorFlow: no other step does.
+        from nengo_hybrid.lower import to_loihi, unrounded
+
         quantized = to_loihi(graph, target=target.name, chip_steps=chip_steps)
-    return Deployed(graph, quantized, place(quantized, target), target)
+        floats = unrounded(graph, chip_steps=chip_steps)
+    placement = place(quantized, target, seed=seed)
+    return Deployed(graph, quantized, placement, target, floats, about)
 
 
-def run_deployed(deployed, x, *, backend="emulator", seed=0, progress=None):
+def deploy_bundle(bundle, target, *, chip_steps=None, seed=0):
+    """
+    Deploy a trained network with what its bundle says of data and chip steps.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    target : Target
+    chip_steps : int, optional
+        By default those of the recipe, or 4.
+    seed : int
+        Of the search for a placement.
+
+    Returns
+    -------
+    Deployed
+
+    Raises
+    ------
+    TargetError
+        If no network is mapped onto the target.
+    DataError
+        If calibration needs the data set, and it cannot be loaded.
+    QuantizeError, LowerError, PlacementError
+        See `deploy`.
+    """
+    check_chip(target)
+    if chip_steps is None:
+        recipe = bundle.about.get("recipe") or {}
+        chip_steps = (recipe.get("deployment") or {}).get("chip_steps", 4)
+    calibration = load_data(bundle.about).train.x if is_graded(target) else None
+    return deploy(
+        bundle, target, chip_steps=chip_steps, calibration=calibration, seed=seed
+    )
+
+
+def run_deployed(
+    deployed,
+    x,
+    *,
+    backend="emulator",
+    seed=0,
+    last_steps=None,
+    progress=None,
+    at_once=None,
+):
     """
     Run the host's part in floats, and the chip's part on a backend.
 
@@ -233,8 +342,13 @@ def run_deployed(deployed, x, *, backend="emulator", seed=0, progress=None):
         "nengo-loihi" is NengoLoihi's, which gives the same spikes.
     seed : int
         Of the host's initial voltages.
+    last_steps : int, optional
+        With graded spikes, how many of the last steps to keep of the output; by
+        default all.
     progress : callable, optional
         Called as ``progress(n_done, n_samples)`` after every sample.
+    at_once : int, optional
+        Samples that the emulator runs side by side, at most.
 
     Returns
     -------
@@ -245,23 +359,25 @@ def run_deployed(deployed, x, *, backend="emulator", seed=0, progress=None):
     EmulateError
         If the backend is unknown, or the run fails.
     """
-    graded = is_graded(deployed.target)
-    known = ["emulator"] if graded else list(BACKENDS)
+    known = BACKENDS[:1] if deployed.is_graded else BACKENDS
     if backend not in known:
         raise EmulateError(
             f"run_deployed knows the backends {', '.join(known)} for target "
             f"{deployed.target.name!r}; got {backend!r}"
         )
-    if graded:
-        return emulate.run_graded(deployed.quantized, x, progress=progress)
-    return BACKENDS[backend](
-        deployed.quantized,
-        deployed.placement,
-        _host_counts(deployed, x, seed),
-        target_sha256=deployed.target.sha256,
-        seed=seed,
-        progress=progress,
-    )
+    quantized, options = deployed.quantized, {"progress": progress}
+    if deployed.is_graded:
+        options |= {"last_steps": last_steps, "at_once": at_once}
+        return emulate.run_graded(quantized, x, **options)
+    counts = _host_counts(deployed, x, seed)
+    options |= {"seed": seed, "target_sha256": deployed.target.sha256}
+    if backend == "emulator":
+        options["at_once"] = at_once
+        return emulate.run(quantized, deployed.placement, counts, **options)
+    # Here, since it imports NengoLoihi.
+    from nengo_hybrid import hardware
+
+    return hardware.run(quantized, deployed.placement, counts, **options)
 
 
 def is_graded(target):
@@ -274,6 +390,111 @@ def _host_counts(deployed, x, seed):
     host = deployed.quantized.host
     injected = [lines.population for lines in deployed.quantized.inputs]
     return run_graph(host, x, seed=seed, record=injected)
+
+
+def run_test(deployed, split, *, seed=0, progress=None, at_once=None):
+    """
+    Run a deployed network on labelled samples, beside the same network in floats.
+
+    Parameters
+    ----------
+    deployed : Deployed
+    split : Split
+        Such as ``data.test``.
+    seed : int
+        Of initial voltages, drawn anew for every sample.
+    progress : callable, optional
+        Called as ``progress(n_done, n_samples)`` while the chip is emulated.
+    at_once : int, optional
+        As in `run_deployed`.
+
+    Returns
+    -------
+    Deployed
+        With ``run``; an estimate of an earlier run is dropped.
+    """
+    steps = deployed.about["readout_steps"]
+    options = {"last_steps": steps, "progress": progress, "at_once": at_once}
+    trace = run_deployed(deployed, split.x, seed=seed, **options)
+    answers = results.deployed_answers(deployed, trace, steps)
+    figures = {
+        "backend": trace.backend,
+        "seed": seed,
+        "versions": results.versions(),
+        **results.behaviour(deployed, trace, answers, split, seed),
+        "neurobench": results.neurobench(deployed.graph, split.x, seed),
+    }
+    if not deployed.is_graded:
+        figures["waterfall"] = _waterfall(deployed, trace, split, seed).to_json()
+    return replace(deployed, run=ChipRun(trace, answers, figures), estimate=None)
+
+
+def estimate_run(deployed, compare=()):
+    """
+    Estimate what an inference of a run costs, and what it would cost elsewhere.
+
+    Parameters
+    ----------
+    deployed : Deployed
+        With a run.
+    compare : iterable of Target
+        As in `estimate`.
+
+    Returns
+    -------
+    Deployed
+        With ``estimate``.
+
+    Raises
+    ------
+    BundleError
+        If it has not been run.
+    EstimateError
+        If a target cannot be compared with.
+    """
+    _need(deployed, "run")
+    trace = deployed.run.trace
+    n_steps = trace.n_steps if deployed.is_graded else trace.n_input_steps
+    found = estimate(
+        deployed.placement,
+        trace,
+        deployed.target,
+        dense=count_dense(deployed.graph, n_steps),
+        compare=compare,
+    )
+    return replace(deployed, estimate=found.to_json())
+
+
+def make_report(deployed):
+    """
+    Put together all that was found out about a deployed network.
+
+    Parameters
+    ----------
+    deployed : Deployed
+        With a run and an estimate.
+
+    Returns
+    -------
+    dict
+        The report, schema 1.
+
+    Raises
+    ------
+    BundleError
+        If a step is not done yet.
+    """
+    _need(deployed, "run", "estimate")
+    return results.figures(deployed)
+
+
+def _need(deployed, *parts):
+    for part in parts:
+        if getattr(deployed, part) is None:
+            raise BundleError(
+                f"the deployed network has no {part} yet; make it with "
+                f"nengo_hybrid.pipeline.{MAKERS[part]}"
+            )
 
 
 def waterfall(trained, target, split, *, chip_steps=4, seed=0):
@@ -315,20 +536,12 @@ def waterfall(trained, target, split, *, chip_steps=4, seed=0):
     check_split(split, graph, trained.readout_steps)
     deployed = deploy(trained, target, chip_steps=chip_steps)
     trace = run_deployed(deployed, split.x, seed=seed)
-    return _waterfall(trained, deployed, trace, split, seed)
+    return _waterfall(deployed, trace, split, seed)
 
 
-def _waterfall(trained, deployed, trace, split, seed):
+def _waterfall(deployed, trace, split, seed):
     host_counts = _host_counts(deployed, split.x, seed)
-    return compare_steps(
-        deployed.graph,
-        deployed.quantized,
-        trace,
-        host_counts,
-        split,
-        readout_steps=trained.readout_steps,
-        seed=seed,
-    )
+    return compare_steps(deployed, trace, host_counts, split, seed=seed)
 
 
 def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
@@ -350,43 +563,26 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
         The report, schema 1.
     """
     target, others = load_targets(recipe)
-    # A chip that the network was not mapped onto has no counts to be priced.
-    others = [t for t in others if t.kind != "neuromorphic" or t.chip == target.chip]
-    data, trained = train_recipe(recipe, seed=seed, progress=progress)
+    data, bundle = train_bundle(recipe, seed=seed, progress=progress)
     deployed = deploy(
-        trained,
+        bundle,
         target,
         chip_steps=recipe.deployment["chip_steps"],
         calibration=data.train.x,
     )
-    trace = run_deployed(deployed, data.test.x, seed=seed, progress=on_sample)
-    waterfall = {}
-    if not is_graded(target):
-        found = _waterfall(trained, deployed, trace, data.test, seed)
-        waterfall["waterfall"] = found.to_json()
-    priced = estimate(
-        deployed.placement,
-        trace,
-        target,
-        dense=count_dense(deployed.graph, data.n_steps),
-        compare=others,
-    )
-    return {
-        "recipe": recipe.name,
-        "target": target.name,
-        "backend": trace.backend,
-        "seed": seed,
-        "versions": versions(),
-        "data_sha256": data.sha256,
-        "stamp": STAMP,
-        **results.behaviour(trained, deployed, trace, data, seed),
-        **waterfall,
-        "resources": results.resources(deployed.placement),
-        "host": results.host(deployed.quantized),
-        "history": results.history(trained),
-        **priced.to_json(),
-        "neurobench": results.neurobench(deployed.graph, data.test.x, seed),
-    }
+    deployed = run_test(deployed, data.test, seed=seed, progress=on_sample)
+    return make_report(estimate_run(deployed, _comparable(target, others)))
+
+
+def recipe_comparisons(deployed):
+    """Load the targets that a deployed network's recipe compares with."""
+    names = (deployed.about.get("recipe") or {}).get("compare", ())
+    return _comparable(deployed.target, map(load_target, names))
+
+
+def _comparable(target, others):
+    """Leave out chips that the network was not mapped onto: they have no counts."""
+    return [t for t in others if t.kind != "neuromorphic" or t.chip == target.chip]
 
 
 def write_report(content, folder):
@@ -402,20 +598,3 @@ def write_report(content, folder):
     report.write_json(content, paths[0])
     report.write_html(content, paths[1])
     return paths
-
-
-def versions():
-    """Return the versions of Python and of the packages that matter, if installed."""
-    found = {"python": platform.python_version(), "nengo-hybrid": _own_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _own_version():
-    from nengo_hybrid.version import version
-
-    return version

@@ -103,7 +103,7 @@ def load_recipe(name_or_path):
     try:
         content = path.read_bytes()
     except OSError as error:
-        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.json")))
+        known = ", ".join(recipe_names())
         raise BuildError(
             f"recipe {str(name_or_path)!r} cannot be read ({error.strerror}); needed "
             f"one of {known}, or the path of a JSON file"
@@ -113,6 +113,11 @@ def load_recipe(name_or_path):
     except (ValueError, RecursionError) as error:
         raise BuildError(f"recipe {path.name} is not JSON: {error}") from error
     return _checked(content, path.name)
+
+
+def recipe_names():
+    """Return the names of the recipes that come with the package, sorted."""
+    return sorted(path.stem for path in RECIPES.glob("*.json"))
 
 
 def load_targets(recipe):

@@ -5,6 +5,9 @@ Like `nengo_hybrid.pipeline` this knows the order of the stages; it computes wha
 stage does, from what they made.
 """
 
+import platform
+from importlib import metadata
+
 import numpy as np
 
 from nengo_hybrid.emulate import GradedRun
@@ -13,7 +16,10 @@ from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.graded_graph import GradedGraph
 from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.metrics import accuracy, classify
+from nengo_hybrid.version import version
 
+STAMP = "emulated, not measured"
+PACKAGES = ("nengo", "nengo-dl", "nengo-loihi", "numpy", "tensorflow", "tf-keras")
 RASTER_POPULATIONS = 4
 # Test samples that NeuroBench's metrics are of: all activity is held in memory.
 NEUROBENCH_SAMPLES = 100
@@ -26,36 +32,37 @@ def rate_answers(graph, x, readout_steps):
     return classify(found[graph.output], readout_steps)
 
 
-def behaviour(trained, deployed, trace, data, seed):
+def behaviour(deployed, trace, answers, split, seed):
     """Return accuracy, activity, the confusion matrix and a raster."""
-    graph, steps, test = deployed.graph, trained.readout_steps, data.test
-    hybrid = evaluate(graph, test, readout_steps=steps, seed=seed)
-    answers = {
-        "rate": rate_answers(graph, test.x, steps),
-        "hybrid": hybrid.answers,
-        "deployed": _deployed_answers(deployed, trace, steps),
-    }
-    scores = {name: accuracy(answer, test.y) for name, answer in answers.items()}
-    confusion = np.zeros((data.n_classes, data.n_classes), dtype=int)
-    np.add.at(confusion, (test.y, answers["deployed"]), 1)
+    graph, steps = deployed.graph, deployed.about["readout_steps"]
+    hybrid = evaluate(graph, split, readout_steps=steps, seed=seed)
+    rates = rate_answers(graph, split.x, steps)
+    n_classes = graph.population(graph.output).n_neurons
+    confusion = np.zeros((n_classes, n_classes), dtype=int)
+    np.add.at(confusion, (split.y, answers), 1)
     return {
-        "accuracy": {**scores, "n_test": len(test)},
+        "accuracy": {
+            "rate": accuracy(rates, split.y),
+            "hybrid": hybrid.accuracy,
+            "deployed": accuracy(answers, split.y),
+            "n_test": len(split),
+        },
         "activity": hybrid.activity,
         "confusion": confusion,
-        "raster": _raster(deployed, trace, test.x[:1]),
+        "raster": _raster(deployed, trace, split.x[:1]),
     }
 
 
-def _deployed_answers(deployed, trace, readout_steps):
+def deployed_answers(deployed, trace, readout_steps):
     """Classify by what the output on the chip sends in its last steps."""
-    if isinstance(deployed.quantized, GradedGraph):
+    if deployed.is_graded:
         return classify(trace.output, readout_steps)
     return classify(trace.output_spikes, readout_steps * deployed.quantized.chip_steps)
 
 
 def _raster(deployed, trace, x):
     """Return when each neuron spiked in the first sample, by population."""
-    if isinstance(deployed.quantized, GradedGraph):
+    if deployed.is_graded:
         spikes = _graded_spikes(deployed.quantized, x)
     else:
         spikes = {name: p.spikes[0] for name, p in trace.populations.items()}
@@ -79,6 +86,24 @@ def neurobench(graph, x, seed):
     x, names = x[:NEUROBENCH_SAMPLES], [p.name for p in graph.populations]
     activity = run_graph(graph, x, seed=seed, record=names)
     return {"n_samples": len(x), **neurobench_metrics(graph, activity).to_json()}
+
+
+def figures(deployed):
+    """Return all that a report says of what was found out so far."""
+    about, run = deployed.about, deployed.run
+    return {
+        "recipe": (about.get("recipe") or {}).get("name"),
+        "target": deployed.target.name,
+        "data_sha256": about.get("data_sha256"),
+        "stamp": STAMP,
+        **({} if run is None else run.figures),
+        "resources": resources(deployed.placement),
+        "chip_steps": deployed.quantized.chip_steps,
+        "rounding": deployed.quantized.errors,
+        "host": host(deployed.quantized),
+        "history": history(about.get("history", {})),
+        **(deployed.estimate or {}),
+    }
 
 
 def resources(placement):
@@ -109,10 +134,22 @@ def host(quantized):
     ]
 
 
-def history(trained):
-    """Return the training's rows under the report's names, omega as the hidden's."""
-    history = trained.history
-    omegas = sorted(key for key in history if key.startswith("omega."))
+def history(rows):
+    """Return a training's rows under the report's names, omega as the hidden's."""
+    omegas = sorted(key for key in rows if key.startswith("omega."))
+    shown = {key: rows[key] for key in rows if key not in omegas}
+    if not omegas:
+        return shown
     hidden = next((key for key in omegas if "hidden" in key), omegas[0])
-    shown = {key: history[key] for key in history if key not in omegas}
-    return {**shown, "omega": history[hidden]}
+    return {**shown, "omega": rows[hidden]}
+
+
+def versions():
+    """Return the versions of Python and of the packages that matter, if installed."""
+    found = {"python": platform.python_version(), "nengo-hybrid": version}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

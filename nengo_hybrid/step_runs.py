@@ -13,28 +13,25 @@ from nengo_hybrid import emulate
 from nengo_hybrid.accuracy_steps import StepRun, idle_parts, make_waterfall
 from nengo_hybrid.exceptions import DataError, ShapeError
 from nengo_hybrid.graph_run import GraphRun
-from nengo_hybrid.lower import unrounded
 from nengo_hybrid.metrics import classify
 
 # Samples of which every spike is kept, until they are counted.
 AT_ONCE = 256
 
 
-def compare_steps(graph, quantized, trace, host_counts, split, *, readout_steps, seed):
+def compare_steps(deployed, trace, host_counts, split, *, seed):
     """
     Tell what each step from rates to the deployed network changes.
 
     Parameters
     ----------
-    graph : SpikingGraph
-    quantized : QuantizedGraph
-        What `nengo_hybrid.lower.to_loihi` made of it.
+    deployed : Deployed
+        On a target of one-bit spikes.
     trace : Trace
-        Of ``quantized`` on the data, step by step.
+        Of its integers on the data, step by step.
     host_counts : dict of str to (n_samples, n_steps, n_neurons) int array
         What was injected in that run.
     split : Split
-    readout_steps : int
     seed : int
         Of the initial voltages of the network in floats.
 
@@ -42,12 +39,14 @@ def compare_steps(graph, quantized, trace, host_counts, split, *, readout_steps,
     -------
     Waterfall
     """
+    graph, quantized = deployed.graph, deployed.quantized
+    readout_steps = deployed.about["readout_steps"]
     runs = [
         _graph_run("rates", graph, split.x, readout_steps, rates=True),
         _graph_run("hybrid", graph, split.x, readout_steps, seed=seed),
     ]
     before = None
-    for step, numbers in chip_numbers(graph, quantized).items():
+    for step, numbers in chip_numbers(deployed.floats, quantized).items():
         found, drive = _run_in_parts(quantized, numbers, host_counts, readout_steps)
         causes = {
             name: CAUSES[step](before, numbers, drive, blocks, own)
@@ -92,13 +91,14 @@ def check_split(split, graph, readout_steps):
         )
 
 
-def chip_numbers(graph, quantized):
+def chip_numbers(floats, quantized):
     """
     List what the chip computes with, from floats to integers.
 
     Parameters
     ----------
-    graph : SpikingGraph
+    floats : ChipNumbers
+        What was rounded; see `nengo_hybrid.lower.unrounded`.
     quantized : QuantizedGraph
 
     Returns
@@ -107,7 +107,6 @@ def chip_numbers(graph, quantized):
         By step: with resets by a threshold; as the chip's neurons do; with rounded
         weights; and with all that is rounded, but no truncation in a run.
     """
-    floats = unrounded(graph, chip_steps=quantized.chip_steps)
     whole = emulate.whole_numbers(quantized)
     return {
         "one_bit": replace(floats, resets_to_zero=False),

@@ -38,6 +38,7 @@ TYPES = {
     "checkup",
     "chip_numbers",
     "datasets",
+    "deployed",
     "evaluation",
     "exceptions",
     "graph",

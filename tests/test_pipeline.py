@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from nengo_hybrid import datasets, pipeline
+from nengo_hybrid import datasets, pipeline, results
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.estimate import count_detail, count_ops
 from nengo_hybrid.exceptions import DataError, QuantizeError, TargetError, TrainError
@@ -253,8 +253,8 @@ def test_unknown_data_set_is_found_before_training(monkeypatch):
 
 
 def test_versions_are_those_of_the_packages():
-    found = pipeline.versions()
-    assert set(found) <= {"python", "nengo-hybrid", *pipeline.PACKAGES}
+    found = results.versions()
+    assert set(found) <= {"python", "nengo-hybrid", *results.PACKAGES}
     assert {"python", "nengo-hybrid", "nengo", "numpy"} <= set(found)
 
 

@@ -102,7 +102,7 @@ def test_the_last_row_is_the_deployed_network(found, deployed, split):
 def test_truncated_the_last_numbers_are_the_deployed_network(deployed, split):
     # So that what is between the last two rows is the truncation, and nothing else.
     counts = pipeline._host_counts(deployed, split.x, 3)
-    numbers = chip_numbers(deployed.graph, deployed.quantized)["compartments"]
+    numbers = chip_numbers(deployed.floats, deployed.quantized)["compartments"]
     cut = dataclasses.replace(numbers, truncates=True)
     ours, _ = emulate.run_floats(deployed.quantized, cut, counts)
     theirs = nh.run_deployed(deployed, split.x, seed=3)
@@ -111,7 +111,7 @@ def test_truncated_the_last_numbers_are_the_deployed_network(deployed, split):
 
 
 def test_each_step_changes_one_group_of_numbers(deployed):
-    steps = list(chip_numbers(deployed.graph, deployed.quantized).values())
+    steps = list(chip_numbers(deployed.floats, deployed.quantized).values())
     fields = [f.name for f in dataclasses.fields(steps[0])]
     changed = []
     for before, after in zip(steps, steps[1:], strict=False):

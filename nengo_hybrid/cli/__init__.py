@@ -2,7 +2,16 @@
 
 import click
 
-from nengo_hybrid.cli import bench, commands, doctor, emulate, targets, train
+from nengo_hybrid.cli import (
+    bench,
+    commands,
+    deploy,
+    doctor,
+    emulate,
+    estimate,
+    targets,
+    train,
+)
 from nengo_hybrid.cli.status import Commands
 from nengo_hybrid.version import version
 
@@ -17,9 +26,11 @@ def main(debug):
 for command in (
     bench.bench,
     commands.demo,
+    deploy.deploy,
     doctor.doctor,
     commands.report,
     emulate.emulate,
+    estimate.estimate,
     targets.targets,
     train.train,
 ):

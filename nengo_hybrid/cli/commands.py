@@ -5,8 +5,18 @@ import time
 import click
 from rich.console import Console
 
-from nengo_hybrid.cli.files import check_folder
-from nengo_hybrid.cli.terminal import emulation_bar, quiet_imports
+from nengo_hybrid.cli.emulate import is_bundle
+from nengo_hybrid.cli.files import check_files, check_folder, write_text
+from nengo_hybrid.cli.options import (
+    STANDARD_OUTPUT,
+    complete_recipe,
+    complete_target,
+    json_option,
+    quiet_option,
+    seed_option,
+)
+from nengo_hybrid.cli.status import interrupt_as_status
+from nengo_hybrid.cli.terminal import emulation_bar, import_training
 
 
 @click.command()
@@ -16,12 +26,28 @@ from nengo_hybrid.cli.terminal import emulation_bar, quiet_imports
     show_default=True,
     help="Folder for report.json and report.html.",
 )
-@click.option("--recipe", default="digits", show_default=True, help="Name or file.")
-@click.option("--target", default=None, help="Instead of the recipe's target.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
-@click.option("--quiet", is_flag=True, help="No progress bars, no table.")
+@click.option(
+    "--recipe",
+    default="digits",
+    show_default=True,
+    shell_complete=complete_recipe,
+    help="Name or file.",
+)
+@click.option(
+    "--target",
+    default=None,
+    shell_complete=complete_target,
+    help="Instead of the recipe's target.",
+)
+@seed_option()
+@quiet_option
 def demo(out, recipe, target, seed, quiet):
-    """Go the whole way on real digits: train, deploy, emulate, estimate."""
+    """
+    Go the whole way on real digits: train, deploy, emulate, estimate.
+
+    \b
+    nengo-hybrid demo --target loihi2 --out results
+    """
     from dataclasses import replace
 
     from nengo_hybrid.recipe import load_recipe, load_targets
@@ -31,9 +57,9 @@ def demo(out, recipe, target, seed, quiet):
         recipe = replace(recipe, deployment={**recipe.deployment, "target": target})
     load_targets(recipe)
     check_folder(out)
-    # Only now, since it takes seconds: NengoLoihi imports TensorFlow if it is there.
-    with quiet_imports():
-        from nengo_hybrid import pipeline
+    # Only now, since it takes seconds.
+    import_training()
+    from nengo_hybrid import pipeline
     from nengo_hybrid.report import render_text
 
     started = time.monotonic()
@@ -50,13 +76,41 @@ def demo(out, recipe, target, seed, quiet):
 
 
 @click.command()
-@click.argument("path")
-@click.option("--html", default=None, help="Write the report as a page, too.")
-def report(path, html):
-    """Show a report.json as tables."""
-    from nengo_hybrid.report import load_json, render_text, write_html
+@click.argument("file", type=click.Path())
+@click.option(
+    "--html", default=None, type=click.Path(), help="Page to write the report to."
+)
+@json_option
+@quiet_option
+def report(file, html, json_path, quiet):
+    """
+    Show all that is known of a deployed network as tables, or as a page.
 
-    content = load_json(path)
-    if html is not None:
-        write_html(content, html)
-    Console().print(render_text(content))
+    FILE is what `nengo-hybrid estimate` added an estimate to, or a report.json.
+
+    \b
+    nengo-hybrid report run/loihi1.zip --html run/report.html --json run/report.json
+    nengo-hybrid report run/report.json
+    """
+    from nengo_hybrid.report import render_text, to_json, write_html
+
+    with interrupt_as_status():
+        content = load_report(file)
+        check_files({"--html": html, "--json": json_path}, {"FILE": file})
+        if html is not None:
+            write_html(content, html)
+        write_text(to_json(content), json_path)
+        if not quiet and json_path != STANDARD_OUTPUT:
+            Console().print(render_text(content))
+
+
+def load_report(file):
+    """Return the report that a file has or is."""
+    if not is_bundle(file):
+        from nengo_hybrid.report import load_json
+
+        return load_json(file)
+    from nengo_hybrid import pipeline
+    from nengo_hybrid.bundle import load_deployed
+
+    return pipeline.make_report(load_deployed(file, needed=("run", "estimate")))

@@ -1,268 +1,172 @@
-"""The command ``emulate``: a user's network, run as Loihi 1 would run it."""
+"""The command ``emulate``: a deployed network, or a network of a Python file."""
 
-import json
-import math
-import sys
-import time
+from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
-from rich.table import Table
 
-from nengo_hybrid.cli.files import check_files
-from nengo_hybrid.cli.status import INTERRUPTED, interrupt_as_status
-from nengo_hybrid.cli.terminal import (
-    interrupt_noted,
-    quiet_imports,
-    run_bar,
-    warnings_as_lines,
+from nengo_hybrid.cli.files import check_file, check_files, write_figures
+from nengo_hybrid.cli.network import run_network
+from nengo_hybrid.cli.options import (
+    STANDARD_OUTPUT,
+    json_option,
+    quiet_option,
+    seed_option,
 )
-from nengo_hybrid.exceptions import BuildError, EmulateError, HybridError, LowerError
+from nengo_hybrid.cli.status import interrupt_as_status
+from nengo_hybrid.cli.terminal import emulation_bar
+from nengo_hybrid.exceptions import DataError
 
-DT_S = 0.001
-# Parts of a run take about this long, so that a bar moves and Ctrl-C is heard.
-SHORT_S, LONG_S = 0.1, 0.4
+# What only one of the two has.
+OF_A_BUNDLE = ("samples", "batch_size")
+OF_A_NETWORK = (
+    *("seconds", "minibatch_size", "data", "on_overflow", "out", "counts_only"),
+)
 
 
 @click.command()
-@click.argument("network", metavar="FILE.py:NAME")
-@click.option("--time", "seconds", type=float, required=True, help="To run, in s.")
-@click.option("--minibatch-size", type=int, default=None, help="Samples at once.")
+@click.argument("file", metavar="FILE", type=click.Path())
 @click.option(
-    "--seed",
-    type=click.IntRange(0, 2**31 - 1),
+    "--samples",
+    type=click.IntRange(1),
     default=None,
-    help="Of noise and processes; by default the network's plus 1.",
+    help="Bundle: how many of the test set; by default all.",
 )
-@click.option("--data", default=None, help=".npz: by node label, what nodes give.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=None,
+    help="Bundle: samples at once, at most.",
+)
+@click.option(
+    "--time", "seconds", type=float, default=None, help="Network: to run, in s."
+)
+@click.option(
+    "--minibatch-size", type=int, default=None, help="Network: samples at once."
+)
+@seed_option(
+    default=None,
+    words="Bundle: of initial voltages, the training's by default. Network: of noise "
+    "and processes, by default the network's plus 1.",
+)
+@click.option(
+    "--data",
+    default=None,
+    type=click.Path(),
+    help="Network: .npz; by node label, what nodes give.",
+)
 @click.option(
     "--on-overflow",
     type=click.Choice(["warn", "raise"]),
     default="warn",
     show_default=True,
-    help="When a register of the chip overflows.",
+    help="Network: when a register of the chip overflows.",
 )
-@click.option("--out", default=None, help=".npz to write what probes recorded to.")
-@click.option("--json", "json_path", default=None, help="File to write the counts to.")
-@click.option("--counts-only", is_flag=True, help="Of chip probes, only the sums.")
-@click.option("--quiet", is_flag=True, help="No progress bar, no tables.")
-def emulate(network, seconds, data, out, json_path, quiet, **options):
-    """Run a Nengo network from a Python file as Loihi 1 would."""
-    from nengo_hybrid import networkfile
+@click.option(
+    "--out",
+    default=None,
+    type=click.Path(),
+    help="Network: .npz to write what probes recorded to.",
+)
+@click.option(
+    "--counts-only", is_flag=True, help="Network: of chip probes, only the sums."
+)
+@json_option
+@quiet_option
+def emulate(file, samples, batch_size, seed, json_path, quiet, **options):
+    """
+    Run a network as the chip would, bit for bit.
 
+    FILE is a bundle that `nengo-hybrid deploy` wrote, whose test set is run and which
+    gets the run; or FILE.py:NAME, a Nengo network, run as Loihi 1 would.
+
+    \b
+    nengo-hybrid emulate run/loihi1.zip
+    nengo-hybrid emulate model.py:net --time 1 --out recorded.npz
+    """
+    common = {"seed": seed, "json_path": json_path, "quiet": quiet}
     with interrupt_as_status():
-        n_steps = check_run(seconds, options["minibatch_size"])
-        path, name = networkfile.split_name(network)
-        check_files({"--out": out, "--json": json_path}, {"FILE": path, "--data": data})
-        arrays = {} if data is None else networkfile.read_arrays(data)
-        with quiet_imports():
-            import nengo_hybrid.simulator  # noqa: F401
-        found = networkfile.load_network(path, name)
-        feeds = networkfile.match_nodes(
-            arrays, found, n_steps, options["minibatch_size"]
+        if is_bundle(file):
+            refuse_given(OF_A_NETWORK, "networks of Python files, not for bundles")
+            run_bundle(file, samples=samples, batch_size=batch_size, **common)
+            return
+        refuse_given(OF_A_BUNDLE, "bundles, not for networks of Python files")
+        if options["seconds"] is None:
+            raise click.UsageError("Missing option '--time'.")
+        run_network(file, **common, **options)
+
+
+def is_bundle(file):
+    """Tell whether a name is that of a bundle, by its ending or how it begins."""
+    path = Path(file)
+    if path.suffix == ".zip" or path.is_dir():
+        return True
+    try:
+        with open(path, "rb") as opened:
+            return opened.read(2) == b"PK"
+    except OSError:
+        return False
+
+
+def refuse_given(names, whose):
+    """Refuse options that were given for something of another kind."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name)
+        if parameter.name in names and source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"Option '{parameter.opts[0]}' is for {whose}.")
+
+
+def run_bundle(path, *, samples, batch_size, seed, json_path, quiet):
+    """
+    Run the test set of a deployed network, and add the run to its file.
+
+    Raises
+    ------
+    DataError
+        If there are fewer samples than are asked for.
+    """
+    from nengo_hybrid.bundle import load_deployed, save_deployed
+
+    deployed = load_deployed(path)
+    check_file("FILE", Path(path))
+    check_files({"--json": json_path}, {"FILE": path})
+    from nengo_hybrid import pipeline, results
+
+    test = pipeline.load_data(deployed.about).test
+    if samples is not None and samples > len(test):
+        raise DataError(
+            f"--samples needs at most the {len(test)} samples of the test set, got "
+            f"{samples}"
         )
-        with warnings_as_lines():
-            started = time.monotonic()
-            sim = open_simulator(found, path, n_steps, **options)
-            built = time.monotonic()
-            with sim, run_bar(quiet, n_steps) as on_steps:
-                run_in_parts(sim, path, n_steps, feeds, on_steps)
-        wall = {"build": built - started, "run": time.monotonic() - built}
-        names = networkfile.probe_names(found)
-        counts = count(sim, found, names, n_steps, wall, network)
-        written = write_emulation(sim, names, counts, out, json_path)
-        if sim.n_steps and not quiet:
-            show_counts(counts)
-            if written:
-                click.echo(f"wrote {', '.join(written)}")
-        if sim.n_steps < n_steps:
-            click.echo(
-                f"nengo-hybrid: interrupted after {sim.n_steps} of {n_steps} steps",
-                err=True,
+    try:
+        with emulation_bar(quiet) as on_sample:
+            deployed = pipeline.run_test(
+                deployed,
+                test.head(samples),
+                seed=deployed.about["seed"] if seed is None else seed,
+                at_once=batch_size,
+                progress=on_sample,
             )
-            sys.exit(INTERRUPTED)
-
-
-def check_run(seconds, minibatch_size):
-    """
-    Check what the options of a run say; return its time steps.
-
-    Raises
-    ------
-    BuildError
-        If there is nothing to run, or no end.
-    """
-    n_steps = round(seconds / DT_S) if math.isfinite(seconds) else 0
-    if n_steps < 1:
-        raise BuildError(
-            f"--time needs seconds, at least one time step of {DT_S} s, got {seconds:g}"
-        )
-    if minibatch_size is not None and minibatch_size < 1:
-        raise BuildError(
-            f"--minibatch-size needs at least 1 sample, got {minibatch_size}"
-        )
-    return n_steps
-
-
-def open_simulator(network, path, n_steps, **options):
-    """
-    Build a network of a user's file, and see that its run fits into memory.
-
-    Raises
-    ------
-    HybridError
-        If it cannot be built; with the line of the file, if it failed there.
-    """
-    from nengo_hybrid import LoihiSimulator
-    from nengo_hybrid.networkfile import describe
-
-    try:
-        sim = LoihiSimulator(network, dt=DT_S, progress_bar=False, **options)
-        # Of all steps; each part of the run is going to check its own.
-        sim.check_memory(n_steps)
-    except EmulateError as error:  # which is a failed run elsewhere; nothing ran yet
-        raise LowerError(str(error)) from error
-    except HybridError:
+    except KeyboardInterrupt:
+        click.echo(f"nengo-hybrid: interrupted; {path} is as it was", err=True)
         raise
-    except Exception as error:
-        raise LowerError(
-            f"the network cannot be built for the chip: {describe(error, path)}"
-        ) from error
-    return sim
+    save_deployed(deployed, path)
+    figures = results.figures(deployed)
+    write_figures(figures, json_path)
+    if not quiet and json_path != STANDARD_OUTPUT:
+        show_run(figures)
+        click.echo(f"wrote {path}; next: nengo-hybrid estimate {path}")
 
 
-def run_in_parts(sim, path, n_steps, feeds, on_steps):
-    """
-    Run until all steps are done, or Ctrl-C asks for an end.
+def show_run(figures):
+    """Print what a run gave."""
+    from nengo_hybrid.report import render_run
 
-    Raises
-    ------
-    EmulateError
-        If the run fails; with the line of the user's file, if it failed there.
-    """
-    from nengo_hybrid.networkfile import describe
-
-    part, done = 10, 0
-    try:
-        with interrupt_noted() as interrupted:
-            while done < n_steps and not interrupted.is_set():
-                stop, started = min(done + part, n_steps), time.monotonic()
-                some = {node: x[..., done:stop, :] for node, x in feeds.items()}
-                sim.run_steps(stop - done, data=some, progress_bar=False)
-                on_steps(stop - done)
-                took, done = time.monotonic() - started, stop
-                if took < SHORT_S:
-                    part *= 2
-                elif took > LONG_S:
-                    part = max(1, part // 2)
-    except KeyboardInterrupt:  # the second one; what was recorded stays readable
-        pass
-    except HybridError:
-        raise
-    except Exception as error:
-        raise EmulateError(f"the run failed: {describe(error, path)}") from error
-
-
-def count(sim, network, names, n_steps, wall, place):
-    """Sum up what a run did, as it goes to JSON."""
-    from nengo_hybrid.names import plain_name, unique_names
-
-    trace = sim.trace
-    rows = trace.populations
-    on_host = [
-        o
-        for o in [*network.all_ensembles, *network.all_nodes]
-        if not sim.model.split.on_chip(o)
-    ]
-    sampled_s = trace.n_samples * sim.time
-    return {
-        "schema": 1,
-        "stamp": "emulated, not measured",
-        "network": place,
-        "seed": sim.seed,
-        "dt_s": sim.dt,
-        "n_samples": trace.n_samples,
-        "n_steps": sim.n_steps,
-        "n_steps_wanted": n_steps,
-        "graph_sha256": trace.graph_sha256,
-        "chip": {k: count_of(p, sampled_s) for k, p in rows.items() if p.on_chip},
-        "injected": {
-            k: count_of(p, sampled_s) for k, p in rows.items() if not p.on_chip
-        },
-        "host": unique_names(map(plain_name, on_host)),
-        "probes": {
-            name: list(recorded(sim, probe).shape) for probe, name in names.items()
-        },
-        "wall_s": wall,
-    }
-
-
-def count_of(population, sampled_s):
-    """Sum up what a population of a trace did."""
-    n_neurons = population.spikes.shape[2]
-    spikes = int(abs(population.spikes).sum())
-    per_neuron = spikes / (n_neurons * sampled_s) if n_neurons * sampled_s else 0.0
-    counts = {
-        "n_neurons": n_neurons,
-        "spikes": spikes,
-        "rate_hz": per_neuron,
-        "synaptic_ops": int(population.synaptic_ops.sum()),
-    }
-    if population.on_chip:
-        counts["neuron_updates_active"] = int(population.updates_active.sum())
-        counts["neuron_updates_inactive"] = int(population.updates_inactive.sum())
-    return counts
-
-
-def recorded(sim, probe):
-    """Return what a probe recorded, as far as the chip came."""
-    values = sim.data[probe]
-    n_rows = len(sim.trange(probe.sample_every))
-    return values[..., :n_rows, :] if values.ndim > 1 else values
-
-
-def write_emulation(sim, names, counts, out, json_path):
-    """Write what was recorded, if anything was; return the names of the files."""
-    from nengo_hybrid.networkfile import TIMES, write_arrays
-    from nengo_hybrid.report.files import replace_file
-
-    written = []
-    if sim.n_steps and out is not None:
-        arrays = {name: recorded(sim, probe) for probe, name in names.items()}
-        write_arrays(out, {TIMES: sim.trange(), **arrays})
-        written.append(out)
-    if sim.n_steps and json_path is not None:
-        replace_file(json_path, json.dumps(counts, indent=2) + "\n")
-        written.append(json_path)
-    return written
-
-
-def show_counts(counts):
-    """Print what a run did as tables."""
     console = Console(markup=False, emoji=False, highlight=False)
-    seconds, n = counts["n_steps"] * counts["dt_s"], counts["n_samples"]
     console.print(
-        f"{counts['network']}: {counts['n_steps']} steps ({seconds:g} s), "
-        f"{n} sample{'s' if n > 1 else ''}, seed {counts['seed']}; {counts['stamp']}"
+        f"{figures['recipe'] or 'network'} on {figures['target']}, seed "
+        f"{figures['seed']}; {figures['stamp']}\n"
     )
-    table = Table()
-    table.add_column("population", overflow="fold")
-    for column in ("neurons", "spikes", "Hz", "synaptic ops", "active", "inactive"):
-        table.add_column(column, justify="right", no_wrap=True)
-    injected = {f"(host) {k}": row for k, row in counts["injected"].items()}
-    for name, row in {**counts["chip"], **injected}.items():
-        whole = [row["n_neurons"], row["spikes"], row["synaptic_ops"]]
-        updates = [row.get(f"neuron_updates_{kind}") for kind in ("active", "inactive")]
-        neurons, spikes, ops = (f"{x:,}" for x in whole)
-        ends = ["" if x is None else f"{x:,}" for x in updates]
-        table.add_row(name, neurons, spikes, f"{row['rate_hz']:.1f}", ops, *ends)
-    console.print(table)
-    console.print("Hz: spikes a second of each neuron; active, inactive: its updates")
-    console.print(f"on the host: {', '.join(counts['host']) or 'nothing'}")
-    if counts["probes"]:
-        probes = Table("probe", "shape")
-        for name, shape in counts["probes"].items():
-            probes.add_row(name, " x ".join(map(str, shape)))
-        console.print(probes)
-    wall = counts["wall_s"]
-    click.echo(f"built in {wall['build']:.1f} s, ran in {wall['run']:.1f} s")
+    console.print(render_run(figures))

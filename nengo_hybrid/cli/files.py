@@ -1,8 +1,12 @@
 """Folders and files for results: seen to be writable before work starts."""
 
+import json
 import tempfile
 from pathlib import Path
 
+import click
+
+from nengo_hybrid.cli.options import STANDARD_OUTPUT
 from nengo_hybrid.exceptions import BundleError
 
 
@@ -37,7 +41,7 @@ def check_files(results, sources):
     """
     used = {Path(file).resolve(): name for name, file in sources.items() if file}
     for option, file in results.items():
-        if file is None:
+        if file in (None, STANDARD_OUTPUT):
             continue
         path = Path(file)
         if path.resolve() in used:
@@ -46,14 +50,36 @@ def check_files(results, sources):
                 "name another"
             )
         used[path.resolve()] = option
-        try:
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
-            reason = "Is a directory" if path.is_dir() else None
-        except OSError as error:
-            reason = error.strerror
-        if reason:
-            raise BundleError(
-                f"{option} needs a file in a folder that can be written, got {file!r} "
-                f"({reason})"
-            )
+        check_file(option, path)
+
+
+def check_file(option, path):
+    """See that a file can be written, with a `BundleError` if it cannot."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        reason = "Is a directory" if path.is_dir() else None
+    except OSError as error:
+        reason = error.strerror
+    if reason:
+        raise BundleError(
+            f"{option} needs a file in a folder that can be written, got {str(path)!r} "
+            f"({reason})"
+        )
+
+
+def write_figures(content, path):
+    """Write figures as JSON to a file or standard output; nowhere without a path."""
+    from nengo_hybrid.report.schema import as_plain
+
+    write_text(json.dumps(as_plain(content, ""), indent=2) + "\n", path)
+
+
+def write_text(text, path):
+    """Write a text to a file, in one step, or to standard output."""
+    from nengo_hybrid.report.files import replace_file
+
+    if path == STANDARD_OUTPUT:
+        click.echo(text, nl=False)
+    elif path is not None:
+        replace_file(path, text)

@@ -33,13 +33,20 @@ def quiet_imports():
         os.close(kept)
 
 
+def import_training():
+    """Import what training needs, quietly; `train` tells what is missing."""
+    with quiet_imports(), contextlib.suppress(ImportError):
+        import nengo_hybrid.train.engine  # noqa: F401
+
+
 @contextlib.contextmanager
 def emulation_bar(quiet, title="emulate the chip"):
     """Give what draws the progress over samples, or None if nothing is to be drawn."""
-    if quiet:
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
         yield None
         return
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=console) as bar:
         task = bar.add_task(title, total=None, visible=False)
 
         def on_sample(n_done, n_samples):

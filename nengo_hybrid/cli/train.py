@@ -8,7 +8,7 @@ from rich.table import Table
 
 from nengo_hybrid.cli.files import check_files, check_folder
 from nengo_hybrid.cli.status import interrupt_as_status
-from nengo_hybrid.cli.terminal import emulation_bar, quiet_imports
+from nengo_hybrid.cli.terminal import emulation_bar, import_training
 
 
 @click.command()
@@ -26,8 +26,9 @@ def train(recipe, out, resume, seed, json_path, quiet):
         recipe = load_recipe(recipe)
         check_folder(out)
         check_files({"--json": json_path}, {})
-        with quiet_imports():
-            from nengo_hybrid import pipeline
+        import_training()
+        from nengo_hybrid import pipeline
+
         with emulation_bar(quiet, "run the test set") as on_sample:
             bundle = pipeline.train_into(
                 recipe,

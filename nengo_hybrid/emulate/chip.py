@@ -23,6 +23,7 @@ def run(
     sample_every=1,
     n_threads=None,
     memory_bytes=None,
+    at_once=None,
 ):
     """
     Run the chip part of a graph, bit for bit as NengoLoihi's emulator does.
@@ -56,6 +57,8 @@ def run(
         By default as many as there are processors.
     memory_bytes : int, optional
         What the run may use; by default what the machine has free.
+    at_once : int, optional
+        Samples of a part, at most; by default as many as fit.
 
     Returns
     -------
@@ -83,7 +86,8 @@ def run(
     check_batch(graph, min(n_samples, 1) if graph.learns else n_samples)
     bins = {"bin_steps": min(bin_steps, max(n_steps, 1)), "sample_every": sample_every}
     free = check_memory(graph, n_samples, n_steps, memory_bytes, **bins)
-    at_once = samples_at_once(graph, n_samples, n_steps, free)
+    fitting = samples_at_once(graph, n_samples, n_steps, free)
+    at_once = fitting if at_once is None else min(at_once, fitting)
     emulator = Emulator(
         graph, at_once, seed=seed, on_overflow=on_overflow, n_threads=n_threads
     )

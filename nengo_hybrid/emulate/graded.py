@@ -128,7 +128,7 @@ def _check_program(population):
             )
 
 
-def run_graded(graph, x, *, last_steps=None, progress=None):
+def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
     """
     Run a graph in integers on some samples.
 
@@ -141,6 +141,8 @@ def run_graded(graph, x, *, last_steps=None, progress=None):
         How many of the last steps to keep of the output; by default all.
     progress : callable, optional
         Called as ``progress(n_done, n_samples)`` now and then, and at the end.
+    at_once : int, optional
+        Samples that are run before the next ones, at most.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def run_graded(graph, x, *, last_steps=None, progress=None):
     tally = {
         p.name: np.zeros((p.n_neurons, n_tallied), np.int64) for p in graph.populations
     }
-    kept = {"record": [graph.output], "last_steps": n_kept}
+    kept = {"record": [graph.output], "last_steps": n_kept, "at_once": at_once}
     for part, values in run.pieces(x, levels=tally, **kept):
         output[part] = values[graph.output]
         if progress is not None:

@@ -122,7 +122,9 @@ class GraphRun:
         shape = (n_samples, n_steps, self.graph.population(name).n_neurons)
         return np.zeros(shape, dtype)
 
-    def pieces(self, x, *, seed=None, record=(), last_steps=None, levels=None):
+    def pieces(
+        self, x, *, seed=None, record=(), last_steps=None, levels=None, at_once=None
+    ):
         """
         Run some samples at a time.
 
@@ -136,6 +138,8 @@ class GraphRun:
         levels : dict of str to (n_neurons, n_levels) int64 array, optional
             By population, to which is added how often each count occurs in all steps;
             the level in the middle is 0.
+        at_once : int, optional
+            Samples of a piece, at most.
 
         Yields
         ------
@@ -154,6 +158,7 @@ class GraphRun:
             // (self.dtype.itemsize * LANES * n_kept * max(1, self._size(record))),
         )
         size = min(size, MAX_BLOCKS) * LANES
+        size = size if at_once is None else min(size, at_once)
         for first in range(0, len(x), size):
             part = slice(first, min(first + size, len(x)))
             piece = np.ascontiguousarray(x[part], dtype=self.dtype)

@@ -30,8 +30,12 @@ def write_json(report, path):
         If a key is missing, a number is not finite, or the file cannot be
         written. Nothing is written then.
     """
-    text = json.dumps(check_report(report), indent=2, allow_nan=False)
-    return replace_file(path, text + "\n")
+    return replace_file(path, to_json(report))
+
+
+def to_json(report):
+    """Return the text that `write_json` writes."""
+    return json.dumps(check_report(report), indent=2, allow_nan=False) + "\n"
 
 
 def load_json(path):

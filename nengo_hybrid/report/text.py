@@ -66,6 +66,33 @@ def render_text(report):
     return Group(*(part for part in parts if part is not None))
 
 
+def render_deployed(resources, host):
+    """Lay out what a deployed network takes of its target, and what stays outside."""
+    return Group(_resources(resources), _host(host))
+
+
+def render_run(figures):
+    """Lay out what a run of a deployed network on a test set gave."""
+    steps = figures.get("waterfall")
+    parts = [
+        _accuracy(figures["accuracy"]),
+        None if steps is None else render_waterfall(steps),
+        _activity(figures["activity"]),
+    ]
+    return Group(*(part for part in parts if part is not None))
+
+
+def render_estimate(figures):
+    """Lay out what an inference takes on a target, and elsewhere."""
+    parts = [
+        _counts(figures["counts"]),
+        _latency(figures["latency"]),
+        _energy(figures["energy"], figures["stamp"]),
+        _compare(beside_this_run(figures)),
+    ]
+    return Group(*(part for part in parts if part is not None))
+
+
 def _table(title, *columns):
     """
     Start a table; a column ending in ``>`` is set flush right.

@@ -85,7 +85,7 @@ def test_an_error_that_a_room_refined_keeps_its_name(run, monkeypatch):
         ),
         (
             ("emulate",),
-            "Missing argument 'FILE.py:NAME'; see nengo-hybrid emulate --help",
+            "Missing argument 'FILE'; see nengo-hybrid emulate --help",
         ),
         (
             ("demo", "--out"),
@@ -150,5 +150,5 @@ def test_wrong_usage_has_its_status_in_the_shell(in_a_process_of_its_own):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "nengo-hybrid: Missing argument 'PATH'; see nengo-hybrid report --help\n"
+        "nengo-hybrid: Missing argument 'FILE'; see nengo-hybrid report --help\n"
     )

@@ -1,0 +1,116 @@
+"""A deployed network as a file: its integers, where they are, what was found so far."""
+
+from dataclasses import replace
+
+from nengo_hybrid.bundle.archive import (
+    DEPLOYED,
+    damage_named,
+    read_archive,
+    write_archive,
+)
+from nengo_hybrid.bundle.checks import check_deployed
+from nengo_hybrid.bundle.values import put_together, take_apart
+from nengo_hybrid.chip_numbers import ChipNumbers
+from nengo_hybrid.deployed import ChipRun, Deployed
+from nengo_hybrid.exceptions import BundleError
+from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+from nengo_hybrid.graded_trace import GradedTrace
+from nengo_hybrid.graph import (
+    AxonGroup,
+    Block,
+    Learning,
+    Noise,
+    Population,
+    Probe,
+    Projection,
+    QuantizedGraph,
+    SpikeInput,
+    SpikingGraph,
+    SynapseGroup,
+)
+from nengo_hybrid.placement import PlacedBlock, Placement, Route, Utilization
+from nengo_hybrid.targets import Sourced, Target
+from nengo_hybrid.trace import PopulationTrace, Trace
+
+# What a deployed network is made of.
+TYPES = (
+    *(Deployed, ChipRun, ChipNumbers, Target, Sourced),
+    *(SpikingGraph, Population, Projection),
+    *(QuantizedGraph, Block, SynapseGroup, AxonGroup, SpikeInput),
+    *(Learning, Noise, Probe),
+    *(GradedGraph, GradedPopulation, GradedProjection),
+    *(Placement, PlacedBlock, Route, Utilization),
+    *(Trace, PopulationTrace, GradedTrace),
+)
+# What adds a part of it.
+COMMANDS = {"run": "emulate", "estimate": "estimate"}
+# Of the compression: spikes of a run take long at the highest.
+LEVEL = 6
+
+
+def save_deployed(deployed, path):
+    """
+    Write a deployed network, in one step: readers see the old file or the new one.
+
+    Parameters
+    ----------
+    deployed : Deployed
+    path : path-like
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    BundleError
+        If it cannot be written.
+    """
+    plain, arrays = take_apart(replace(deployed, about={}, estimate=None))
+    content = {
+        "about": deployed.about,
+        "graph_sha256": deployed.quantized.sha256,
+        "deployed": plain,
+        "estimate": deployed.estimate,
+    }
+    return write_archive(path, DEPLOYED, content, arrays, level=LEVEL)
+
+
+def load_deployed(path, *, needed=()):
+    """
+    Read a deployed network; nothing of it is executed.
+
+    Needs neither TensorFlow nor NengoLoihi.
+
+    Parameters
+    ----------
+    path : path-like
+    needed : iterable of str
+        Of "run" and "estimate", what it has to have.
+
+    Returns
+    -------
+    Deployed
+        Equal to what was written, bit for bit.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, damaged, too large, of another kind or of another schema, or
+        has not what is needed.
+    """
+    manifest, arrays = read_archive(path, DEPLOYED)
+    with damage_named(path):
+        deployed = replace(
+            put_together(manifest["deployed"], arrays, TYPES),
+            about=manifest["about"],
+            estimate=manifest["estimate"],
+        )
+        check_deployed(deployed, manifest["graph_sha256"])
+    for part in needed:
+        if getattr(deployed, part) is None:
+            raise BundleError(
+                f"bundle {path} has no {part} yet; run "
+                f"`nengo-hybrid {COMMANDS[part]} {path}` first"
+            )
+    return deployed
