@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from nengo_hybrid.report import load_json
-from nengo_hybrid.report.figures import draw, spike_raster, waterfall
+from nengo_hybrid.report.drawing import draw
+from nengo_hybrid.report.figures import spike_raster, waterfall
 
 # A page gives the report's pictures their colours; a file has to bring its own.
 COLOURS = {

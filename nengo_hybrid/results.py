@@ -33,7 +33,7 @@ def rate_answers(graph, x, readout_steps):
 
 
 def behaviour(deployed, trace, answers, split, seed):
-    """Return accuracy, activity, the confusion matrix and a raster."""
+    """Return accuracy, activity, what is sent, the confusion matrix and a raster."""
     graph, steps = deployed.graph, deployed.about["readout_steps"]
     hybrid = evaluate(graph, split, readout_steps=steps, seed=seed)
     rates = rate_answers(graph, split.x, steps)
@@ -48,6 +48,7 @@ def behaviour(deployed, trace, answers, split, seed):
             "n_test": len(split),
         },
         "activity": hybrid.activity,
+        **_sent(hybrid, deployed, trace),
         "confusion": confusion,
         "raster": _raster(deployed, trace, split.x[:1]),
     }
@@ -58,6 +59,20 @@ def deployed_answers(deployed, trace, readout_steps):
     if deployed.is_graded:
         return classify(trace.output, readout_steps)
     return classify(trace.output_spikes, readout_steps * deployed.quantized.chip_steps)
+
+
+def _sent(hybrid, deployed, trace):
+    """Return how often which count was sent, and payloads of how many bits."""
+    sent = {"sent": hybrid.to_json()["counts"]}
+    if not deployed.is_graded:
+        return sent
+    inside = [p.name for p in deployed.quantized.populations if not p.is_input]
+    totals = {name: trace.by_bits[name].sum(axis=0).tolist() for name in inside}
+    payloads = {
+        name: {str(bits): n for bits, n in enumerate(total) if n}
+        for name, total in totals.items()
+    }
+    return {**sent, "payload_bits": payloads}
 
 
 def _raster(deployed, trace, x):
@@ -97,7 +112,7 @@ def figures(deployed):
         "data_sha256": about.get("data_sha256"),
         "stamp": STAMP,
         **({} if run is None else run.figures),
-        "resources": resources(deployed.placement),
+        **placed(deployed.placement, deployed.target),
         "chip_steps": deployed.quantized.chip_steps,
         "rounding": deployed.quantized.errors,
         "host": host(deployed.quantized),
@@ -118,6 +133,51 @@ def resources(placement):
         **totals,
         "worst_core": placement.worst_core(),
     }
+
+
+def placed(placement, target):
+    """Return what is used of the chips, in all and core by core, and by whom."""
+    names = ("cores_per_chip", "cores_per_tile", "mesh_columns")
+    return {
+        "resources": resources(placement),
+        "mesh": {name: target.limit(name) for name in names},
+        "cores": _cores(placement),
+        "on_chip": _on_chip(placement),
+    }
+
+
+def _cores(placement):
+    """Return each core in use; its load is the largest part of a limit in use."""
+    populations = {}
+    for block in placement.blocks:
+        sizes = populations.setdefault((block.chip, block.core), {})
+        sizes[block.population] = sizes.get(block.population, 0) + len(block.neurons)
+    return [
+        {
+            "chip": chip,
+            "core": core,
+            "load": max(used.fractions().values()),
+            "limits": vars(used),
+            "populations": populations[chip, core],
+        }
+        for (chip, core), used in placement.cores().items()
+    ]
+
+
+def _on_chip(placement):
+    """Return the populations on the chips, and over how much they are spread."""
+    found = {}
+    for block in placement.blocks:
+        found.setdefault(block.population, []).append(block)
+    return [
+        {
+            "name": name,
+            "n_neurons": sum(len(block.neurons) for block in blocks),
+            "n_cores": len({(block.chip, block.core) for block in blocks}),
+            "n_chips": len({block.chip for block in blocks}),
+        }
+        for name, blocks in found.items()
+    ]
 
 
 def host(quantized):

@@ -188,6 +188,38 @@ def test_resources_are_those_of_the_placement(ran):
     assert all(row["reason"] for row in ran["report"]["host"])
 
 
+def test_cores_are_those_of_the_placement(ran):
+    report, placement = ran["report"], ran["deployed"].placement
+    mesh = {"cores_per_chip": 128, "cores_per_tile": 4, "mesh_columns": 8}
+    assert report["mesh"] == mesh
+    rows = {(row["chip"], row["core"]): row for row in report["cores"]}
+    assert list(rows) == [(block.chip, block.core) for block in placement.blocks]
+    hidden, output = rows.values()
+    # Two lines for each of the 8 coefficients into 16 neurons, and these into 10.
+    assert hidden["populations"] == {"lmu.hidden": 16}
+    assert hidden["limits"]["compartments"] == (16, 1024)
+    assert hidden["limits"]["input_axons"] == (2 * 8, 4096)
+    assert output["populations"] == {"output": 10}
+    assert output["limits"]["input_axons"] == (16, 4096)
+    for row in (hidden, output):
+        assert row["load"] == max(used / most for used, most in row["limits"].values())
+    assert report["on_chip"] == [
+        {"name": "lmu.hidden", "n_neurons": 16, "n_cores": 1, "n_chips": 1},
+        {"name": "output", "n_neurons": 10, "n_cores": 1, "n_chips": 1},
+    ]
+
+
+def test_what_is_sent_is_that_of_the_network_in_floats(ran):
+    graph, test = ran["deployed"].graph, few_digits(0).test
+    counts = pipeline.run_graph(graph, test.x, seed=0)
+    assert set(ran["report"]["sent"]) == set(counts)
+    for name, array in counts.items():
+        values, n = np.unique(array, return_counts=True)
+        wanted = {str(int(v)): int(k) for v, k in zip(values, n, strict=True)}
+        assert ran["report"]["sent"][name] == wanted
+    assert "payload_bits" not in ran["report"]
+
+
 def test_raster_is_one_sample_of_the_trace(ran):
     trace = ran["trace"]
     for name, raster in ran["report"]["raster"].items():
@@ -286,11 +318,20 @@ def ran_graded(few):
 
 def test_a_report_of_loihi_2_is_that_of_its_run(ran_graded):
     report, trace = ran_graded["report"], ran_graded["trace"]
+    deployed = ran_graded["deployed"]
     check_report(report)
 
     answers = classify(trace.output, READOUT_STEPS)
     labels = few_digits(0).test.y
     assert report["accuracy"]["deployed"] == np.mean(answers == labels)
+    names = [name for name in trace.by_bits if name != "x"]
+    assert list(report["payload_bits"]) == names
+    for name in names:
+        sizes = report["payload_bits"][name]
+        n_spikes = sum(n for bits, n in sizes.items() if bits != "0")
+        assert n_spikes == trace.spikes(name).sum()
+        n_neurons = deployed.quantized.population(name).n_neurons
+        assert sum(sizes.values()) == n_neurons * N_TEST * N_STEPS
     sent = sum(trace.spikes(name).sum() for name in trace.by_bits if name != "x")
     assert report["counts"]["spikes"] == pytest.approx(sent / N_TEST)
     assert report["counts"]["host_macs"] == 0

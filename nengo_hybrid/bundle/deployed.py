@@ -18,6 +18,7 @@ from nengo_hybrid.graded_trace import GradedTrace
 from nengo_hybrid.graph import (
     AxonGroup,
     Block,
+    Dynamics,
     Learning,
     Noise,
     Population,
@@ -29,16 +30,17 @@ from nengo_hybrid.graph import (
     SynapseGroup,
 )
 from nengo_hybrid.placement import PlacedBlock, Placement, Route, Utilization
+from nengo_hybrid.programs import Widths
 from nengo_hybrid.targets import Sourced, Target
 from nengo_hybrid.trace import PopulationTrace, Trace
 
 # What a deployed network is made of.
 TYPES = (
     *(Deployed, ChipRun, ChipNumbers, Target, Sourced),
-    *(SpikingGraph, Population, Projection),
+    *(SpikingGraph, Population, Projection, Dynamics),
     *(QuantizedGraph, Block, SynapseGroup, AxonGroup, SpikeInput),
     *(Learning, Noise, Probe),
-    *(GradedGraph, GradedPopulation, GradedProjection),
+    *(GradedGraph, GradedPopulation, GradedProjection, Widths),
     *(Placement, PlacedBlock, Route, Utilization),
     *(Trace, PopulationTrace, GradedTrace),
 )

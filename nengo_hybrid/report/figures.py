@@ -1,14 +1,24 @@
-"""The pictures of a report, as SVG that takes its colours from the page."""
+"""The pictures of a report."""
 
-import io
 import itertools
-import re
-import warnings
 
-import matplotlib
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from nengo_hybrid.report.drawing import (
+    FIRST,
+    GRID,
+    LABEL_LENGTH,
+    MUTED,
+    SECOND,
+    WIDE,
+    draw_whisker,
+    shortened,
+    start_figure,
+    start_panels,
+    start_rows,
+    width_now,
+    write_row,
+)
 from nengo_hybrid.report.wording import (
     percent,
     points,
@@ -18,86 +28,9 @@ from nengo_hybrid.report.wording import (
     with_prefix,
 )
 
-# matplotlib draws with colours nobody else uses, and each is then replaced by a
-# variable of the style sheet: one picture serves light and dark pages.
-COLOURS = {
-    "#010101": "var(--ink)",
-    "#020202": "var(--muted)",
-    "#030303": "var(--grid)",
-    "#040404": "var(--series-1)",
-    "#050505": "var(--series-2)",
-}
-INK, MUTED, GRID, FIRST, SECOND = COLOURS
-
-STYLE = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "text.color": INK,
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": GRID,
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "none",
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "lines.linewidth": 1.8,
-    "path.simplify": False,
-    "xtick.color": GRID,
-    "ytick.color": GRID,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": INK,
-}
-
-WIDTH = 9.0
-ROW_HEIGHT = 0.34
-LABEL_LENGTH = 30
 RASTER_NEURONS = 64
-
-
-def draw(name, plot, **kwargs):
-    """
-    Draw one picture as an inline SVG.
-
-    Parameters
-    ----------
-    name : str
-        Short name; keeps the ids of the pictures on one page apart.
-    plot : callable
-        Takes nothing and returns a `matplotlib.figure.Figure`.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element, the same for the same data.
-    """
-    buffer = io.StringIO()
-    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = plot(**kwargs)
-        with warnings.catch_warnings():
-            # The reader's fonts draw the labels, not the ones matplotlib has.
-            warnings.filterwarnings("ignore", message=r"Glyph \d+")
-            figure.savefig(buffer, format="svg", metadata=no_metadata)
-    return _for_page(buffer.getvalue(), name)
-
-
-def _for_page(svg, name):
-    """Cut an SVG file down to its element, sized and coloured by the page."""
-    svg = svg[svg.index("<svg") :]
-    for colour, variable in COLOURS.items():
-        svg = svg.replace(colour, variable)
-    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
-    # Groups are named figure_1, axes_1, ... in every picture alike.
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1)
+# So many take 200 kB.
+MOST_SPIKES = 8000
 
 
 def training_curve(history):
@@ -118,9 +51,9 @@ def training_curve(history):
         "omega, from rates to spikes": omegas,
     }
     panels = {t: lines for t, lines in panels.items() if any(map(history.get, lines))}
-    figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
-    for i, (title, lines) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), i + 1, title=title, xlabel="epoch")
+    figure, all_axes = start_panels(max(len(panels), 1), 2.5)
+    for axes, (title, lines) in zip(all_axes, panels.items(), strict=False):
+        axes.set(title=title, xlabel="epoch")
         _plot_history(axes, history, lines)
         if lines is omegas:
             axes.set_yscale("log", base=2)
@@ -155,17 +88,17 @@ def energy_terms(terms):
         ``name``, ``energy_j``, ``low_j``, ``high_j``, ``evidence``; a term
         without an energy is written as unpriced.
     """
-    figure, axes = _rows([spoken(term["name"]) for term in terms])
+    figure, axes = start_rows([spoken(term["name"]) for term in terms])
     right = max([_value(t.get("high_j") or t.get("energy_j")) for t in terms] or [0])
-    axes.set_xlim(0, 1.45 * right or 1)
+    axes.set_xlim(0, (1.45 if width_now() == WIDE else 1.05) * right or 1)
     for y, term in enumerate(terms):
         energy = term.get("energy_j")
         end = max(_value(energy), _value(term.get("high_j")))
         if energy is not None:
             axes.barh(y, energy, height=0.55, color=FIRST)
-            _whisker(axes, y, term.get("low_j"), term.get("high_j"))
+            draw_whisker(axes, y, term.get("low_j"), term.get("high_j"))
         words = "no price" if energy is None else with_prefix(energy, "J")
-        _write(axes, end, y, _with_evidence(words, term.get("evidence")))
+        write_row(axes, end, y, _with_evidence(words, term.get("evidence")))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: with_prefix(x, "J")))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     return figure
@@ -183,24 +116,25 @@ def comparison(rows, target):
     target : str
         The target of this report, drawn in the other colour.
     """
-    figure, axes = _rows([printable(row["target"]) for row in rows])
+    figure, axes = start_rows([printable(row["target"]) for row in rows])
     axes.set_xscale("log")
     known = [e for row in rows for e in _positive(row)]
     low, high = (min(known), max(known)) if known else (1e-6, 1e-3)
     # Room at the right for the words, on an axis of at least one decade.
-    axes.set_xlim(low / 2, high * 2 * max(high / low, 10) ** 0.4)
+    room = max(high / low, 10) ** (0.4 if width_now() == WIDE else 0.05)
+    axes.set_xlim(low / 2, high * 2 * room)
     for y, row in enumerate(rows):
         energy = row["energy_j"]
         if not energy:
             words = "withheld" if energy is None else "0 J"
-            _write(axes, low, y, _with_evidence(words, row["evidence"]))
+            write_row(axes, low, y, _with_evidence(words, row["evidence"]))
             continue
         colour = SECOND if row["target"] == target else FIRST
         axes.plot(energy, y, "o", color=colour, ms=7)
-        _whisker(axes, y, row.get("low_j"), row.get("high_j"))
+        draw_whisker(axes, y, row.get("low_j"), row.get("high_j"))
         end = max(_positive(row))
         words = _with_evidence(with_prefix(energy, "J"), row["evidence"])
-        _write(axes, end, y, words)
+        write_row(axes, end, y, words)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: with_prefix(x, "J")))
     axes.xaxis.set_minor_formatter(NullFormatter())
     return figure
@@ -216,12 +150,12 @@ def waterfall(rows):
         ``step``, ``accuracy``, and the change to the row before: ``delta`` and
         ``standard_error``, drawn as a whisker; None in the first row.
     """
-    figure, axes = _rows([step_name(row["step"]) for row in rows])
+    figure, axes = start_rows([step_name(row["step"]) for row in rows])
     known = [row["accuracy"] for row in rows]
     least = [row["accuracy"] - (row["standard_error"] or 0) for row in rows]
     room = max(max(known) - min(least), 0.01)
     low = max(0, min(least) - 0.1 * room)
-    axes.set_xlim(low, max(known) + 0.8 * room)
+    axes.set_xlim(low, max(known) + (0.8 if width_now() == WIDE else 0.1) * room)
     start = low
     for y, row in enumerate(rows):
         end, error = row["accuracy"], row["standard_error"] or 0
@@ -229,11 +163,11 @@ def waterfall(rows):
         axes.barh(y, end - start, left=start, height=0.55, color=colour)
         if y + 1 < len(rows):
             axes.plot([end, end], [y, y + 1], color=GRID, lw=1)
-        _whisker(axes, y, end - error, end + error)
+        draw_whisker(axes, y, end - error, end + error)
         words = percent(end, 2)
         if row["delta"] is not None:
             words += f" ({points(row)})".replace("+-", "\N{PLUS-MINUS SIGN}")
-        _write(axes, max(start, end + error), y, words)
+        write_row(axes, max(start, end + error), y, words)
         start = end
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: percent(x, 1)))
     axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -247,18 +181,23 @@ def spike_raster(raster):
     Parameters
     ----------
     raster : dict of str to dict
-        ``times`` (in steps), ``neurons`` and ``n_neurons`` per population. The
-        first 64 neurons are drawn.
+        ``times`` (in steps), ``neurons`` and ``n_neurons`` per population. The first
+        64 neurons are drawn, and as many of the first steps as hold `MOST_SPIKES`.
     """
     heights = [min(r["n_neurons"], RASTER_NEURONS) + 8 for r in raster.values()]
     height = 0.5 + 0.035 * sum(heights)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = start_figure(height)
     panels = figure.subplots(
         len(raster), 1, sharex=True, squeeze=False, height_ratios=heights
     )
-    for axes, (name, spikes) in zip(panels[:, 0], raster.items(), strict=True):
-        _plot_spikes(axes, name, spikes)
-    panels[-1, 0].set_xlabel("time step")
+    drawn = {name: _drawn_spikes(spikes) for name, spikes in raster.items()}
+    times = sorted(time for spikes in drawn.values() for time, _ in spikes)
+    end = times[MOST_SPIKES] if len(times) > MOST_SPIKES else None
+    for axes, (name, spikes) in zip(panels[:, 0], drawn.items(), strict=True):
+        shown = [s for s in spikes if end is None or s[0] < end]
+        _plot_spikes(axes, name, shown, raster[name]["n_neurons"])
+    more = "" if end is None else f", the first {end} of {times[-1] + 1}"
+    panels[-1, 0].set_xlabel(f"time step{more}")
     return figure
 
 
@@ -277,9 +216,9 @@ def pareto(rows):
         "significant_bits": "significant bits a step",
         "synaptic_ops": "synaptic operations",
     }
-    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
-    for i, (key, label) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), i + 1, xlabel=label)
+    figure, all_axes = start_panels(len(panels), 2.6)
+    for axes, (key, label) in zip(all_axes, panels.items(), strict=True):
+        axes.set(xlabel=label)
         for is_best, colour, size in ((False, MUTED, 3), (True, FIRST, 5)):
             found = [
                 (row[key], 100 * row["accuracy"])
@@ -293,49 +232,59 @@ def pareto(rows):
             axes.xaxis.set_major_formatter(
                 FuncFormatter(lambda x, _: with_prefix(x, ""))
             )
-    figure.axes[0].set_ylabel("accuracy, %")
+    all_axes[0].set_ylabel("accuracy, %")
     return figure
 
 
-def _plot_spikes(axes, name, spikes):
+def histogram(values, label):
+    """
+    Plot how often which value was sent, on a log axis.
+
+    Parameters
+    ----------
+    values : dict of str to int
+        How often each was sent, by the value, an integer.
+    label : str
+        Of the values.
+    """
+    found = {int(value): n for value, n in values.items() if n}
+    low, high, total = min(found), max(found), sum(found.values())
+    shares = [100 * found.get(value, 0) / total for value in range(low, high + 1)]
+    floor = min(share for share in shares if share) / 3
+    figure = start_figure(1.7)
+    axes = figure.add_subplot(xlabel=label, ylabel="%", yscale="log")
+    edges = [value - 0.5 for value in range(low, high + 2)]
+    # One path, however many values there are; each apart where it can be seen.
+    line = {"lw": 1.5, "ec": FIRST} if len(shares) > 40 else {"lw": 0.4, "ec": GRID}
+    heights = [max(share, floor) for share in shares]
+    axes.stairs(heights, edges, baseline=floor, fill=True, fc=FIRST, **line)
+    axes.set_ylim(floor, 200)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.grid(visible=False, axis="x")
+    return figure
+
+
+def _drawn_spikes(spikes):
+    """Return (time, neuron) of the spikes of the first neurons."""
+    pairs = zip(spikes["times"], spikes["neurons"], strict=True)
+    return [(time, neuron) for time, neuron in pairs if neuron < RASTER_NEURONS]
+
+
+def _plot_spikes(axes, name, spikes, n_neurons):
     """Plot spikes as one line with gaps, which stays small as SVG."""
-    n_drawn = min(spikes["n_neurons"], RASTER_NEURONS)
     x, y = [], []
-    for time, neuron in zip(spikes["times"], spikes["neurons"], strict=True):
-        if neuron < n_drawn:
-            x += [time, time, float("nan")]
-            y += [neuron - 0.4, neuron + 0.4, float("nan")]
+    for time, neuron in spikes:
+        x += [time, time, float("nan")]
+        y += [neuron - 0.4, neuron + 0.4, float("nan")]
     axes.plot(x, y, color=FIRST, lw=1.1)
-    drawn = "" if n_drawn == spikes["n_neurons"] else f"first {n_drawn} of "
-    axes.set_title(f"{printable(name)}: {drawn}{spikes['n_neurons']} neurons")
+    n_drawn = min(n_neurons, RASTER_NEURONS)
+    drawn = "" if n_drawn == n_neurons else f"first {n_drawn} of "
+    name = shortened(printable(name), LABEL_LENGTH[width_now()])
+    axes.set_title(f"{name}: {drawn}{n_neurons} neurons")
     axes.set_ylim(-1, n_drawn)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-
-
-def _rows(labels):
-    """Start a picture of horizontal rows, the first at the top."""
-    height = 0.45 + ROW_HEIGHT * max(len(labels), 1)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.add_subplot()
-    short = [
-        label if len(label) <= LABEL_LENGTH else f"{label[: LABEL_LENGTH - 1]}\u2026"
-        for label in labels
-    ]
-    axes.set_yticks(range(len(labels)), labels=short)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    return figure, axes
-
-
-def _whisker(axes, y, low, high):
-    if low is not None and high is not None and low < high:
-        axes.plot([low, high], [y, y], color=INK, lw=1.2, marker="|", ms=7)
-
-
-def _write(axes, x, y, words):
-    axes.annotate(words, (x, y), xytext=(9, 0), textcoords="offset points", va="center")
 
 
 def _with_evidence(words, evidence):

@@ -5,13 +5,17 @@ from functools import partial
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from nengo_hybrid.report.chip_map import chip_map
 from nengo_hybrid.report.files import replace_file
 from nengo_hybrid.report.schema import check_report
 from nengo_hybrid.report.wording import (
+    assumptions,
     beside_this_run,
     bits,
     cause_name,
     count,
+    evidence_words,
+    fullest_limit,
     interval,
     latency_rows,
     percent,
@@ -20,12 +24,34 @@ from nengo_hybrid.report.wording import (
     spoken,
     step_name,
     total_energy,
+    used_of,
+    value_range,
     with_prefix,
 )
 
+# Populations of which a page draws what they send.
+MOST_HISTOGRAMS = 12
+
+# What a picture shows, for who does not see it; each has a table beside it.
+PICTURES = {
+    "training": "Lines: accuracy, loss and omega, epoch by epoch",
+    "waterfall": "Bars: accuracy after each step, as in the table below",
+    "energy": "Bars: energy by term, as in the table below",
+    "comparison": "Points: energy of an inference by target, as in the table below",
+    "raster": "Marks: spikes of one sample by population, neuron and time step",
+    "sweep": "Points: accuracy against what it costs, as in the table below",
+}
+HISTOGRAMS = {
+    "sent": ("How often which count is sent in a step", "count in a step"),
+    "payload_bits": ("How often a payload on the chip has so many bits", "bits"),
+}
+
 FILTERS = {
+    "assumptions": assumptions,
     "bits": bits,
     "count": count,
+    "evidence_words": evidence_words,
+    "fullest_limit": fullest_limit,
     "percent": percent,
     "points": points,
     "spoken": spoken,
@@ -35,6 +61,7 @@ FILTERS = {
     "seconds": partial(with_prefix, unit="s"),
     "joules_between": lambda row: interval(row.get("low_j"), row.get("high_j"), "J"),
     "total_energy": total_energy,
+    "used_of": used_of,
 }
 
 
@@ -47,8 +74,10 @@ def write_html(report, path):
     report : dict
         Keys as in `nengo_hybrid.report.schema`. Drawn where they are there:
         ``history`` (training), ``waterfall`` (accuracy by step), ``confusion`` (true
-        digit by answer), ``raster`` (spikes of one sample), ``sweep`` (accuracy against
-        bits and operations of several networks), ``host``.
+        class by answer), ``sweep`` (accuracy against bits and operations of several
+        networks), ``cores`` and ``mesh`` (the chip map), ``on_chip`` and ``host``
+        (what runs where), ``sent`` and ``payload_bits`` (histograms by population),
+        ``raster`` (spikes of one sample).
     path : str or path-like
         File in a folder that exists. An older file is replaced in one step.
 
@@ -71,7 +100,9 @@ def write_html(report, path):
             report=report,
             comparison=_cheapest_first(beside_this_run(report)),
             latency=latency_rows(report["latency"]),
+            map=chip_map(report),
             figures=_figures(report),
+            histograms=_histograms(report),
             confusion=_confusion(report.get("confusion")),
             digests={k: v for k, v in report.items() if k.endswith("_sha256")},
         )
@@ -96,33 +127,49 @@ def _finalize(value):
 
 
 def _figures(report):
-    """Draw what there is data for."""
+    """Draw what there is data for, for a screen and for a phone."""
     # Here, so that only who wants a page waits for matplotlib.
-    from nengo_hybrid.report import figures
+    from nengo_hybrid.report import drawing, figures
 
+    steps = (report.get("waterfall") or {}).get("rows") or []
+    # A term that did not come up has no bar; the table has it.
+    terms = [t for t in report["energy"]["terms"] if t.get("energy_j") != 0]
+    rows = _cheapest_first(beside_this_run(report))
     plots = {
         "training": (figures.training_curve, {"history": report.get("history")}),
-        "waterfall": (
-            figures.waterfall,
-            {"rows": (report.get("waterfall") or {}).get("rows")},
-        ),
-        "energy": (figures.energy_terms, {"terms": report["energy"]["terms"]}),
-        "comparison": (
-            figures.comparison,
-            {
-                "rows": _cheapest_first(beside_this_run(report)),
-                "target": report["target"],
-            },
-        ),
+        "waterfall": (figures.waterfall, {"rows": steps}),
+        "energy": (figures.energy_terms, {"terms": terms}),
+        "comparison": (figures.comparison, {"rows": rows, "target": report["target"]}),
         "raster": (figures.spike_raster, {"raster": report.get("raster")}),
         "sweep": (figures.pareto, {"rows": report.get("sweep")}),
     }
+    widths = {"wide": drawing.WIDE, "narrow": drawing.NARROW}
     return {
         # SVG of our own making; matplotlib has escaped the labels in it.
-        name: Markup(figures.draw(name, plot, **data))
+        name: {
+            width: Markup(drawing.draw(PICTURES[name], plot, width=inches, **data))
+            for width, inches in widths.items()
+        }
         for name, (plot, data) in plots.items()
         if all(data.values())
     }
+
+
+def _histograms(report):
+    """Draw what populations send: (caption, picture by name, number left out)."""
+    from nengo_hybrid.report import drawing, figures
+
+    found = []
+    for key, (caption, label) in HISTOGRAMS.items():
+        sent = {name: values for name, values in report.get(key, {}).items() if values}
+        drawn = {}
+        for name in list(sent)[:MOST_HISTOGRAMS]:
+            words = f"{caption}: {name}, {value_range(sent[name])}"
+            data = {"values": sent[name], "label": label, "width": drawing.SMALL}
+            drawn[name] = Markup(drawing.draw(words, figures.histogram, **data))
+        if drawn:
+            found.append((caption, drawn, len(sent) - len(drawn)))
+    return found
 
 
 def _cheapest_first(rows):

@@ -86,6 +86,21 @@ REQUIRED_PER_ROW = (
     "on_front",
 )
 
+# Tables that a report may lack, and what a row needs; a table by population has its
+# rows under their names. ``limits`` are pairs of what is used and of how much, None if
+# there is no fixed limit; ``load`` is the largest part of a limit in use.
+OPTIONAL_ROWS = {
+    "sweep": REQUIRED_PER_ROW,
+    "cores": ("chip", "core", "load", "limits", "populations"),
+    "on_chip": ("name", "n_neurons", "n_cores", "n_chips"),
+}
+# Where cores are on a chip, None where that is not published: tiles stand row by row,
+# and cores tile by tile.
+REQUIRED_OF_MESH = ("cores_per_chip", "cores_per_tile", "mesh_columns")
+# By population, how often which value was sent: counts of a step in floats, and the
+# sizes of payloads in bits on chips with graded spikes.
+HISTOGRAMS = ("sent", "payload_bits")
+
 PLAIN = (str, bool, int, type(None))
 
 
@@ -139,9 +154,13 @@ def _check_tables(plain):
     _require_rows(enumerate(plain["compare"]), "compare", REQUIRED_PER_COMPARISON)
     if "waterfall" in plain:
         _check_waterfall(plain["waterfall"])
-    if "sweep" in plain:
-        _require_kind(plain["sweep"], "sweep", list)
-        _require_rows(enumerate(plain["sweep"]), "sweep", REQUIRED_PER_ROW)
+    for key, names in OPTIONAL_ROWS.items():
+        if key in plain:
+            _require_kind(plain[key], key, list)
+            _require_rows(enumerate(plain[key]), key, names)
+    _check_cores(plain)
+    for key in HISTOGRAMS:
+        _require_rows(plain.get(key, {}).items(), key, ())
     if energy["unpriced"] and energy["total_j"] is not None:
         raise BundleError(
             f"report key 'energy.total_j' is {energy['total_j']!r}, but "
@@ -160,6 +179,22 @@ def _check_waterfall(waterfall):
         _require_rows(enumerate(waterfall[name]), key, required)
     for i, row in enumerate(waterfall["populations"]):
         _require_kind(row["causes"], f"waterfall.populations.{i}.causes", dict)
+
+
+def _check_cores(plain):
+    if "mesh" in plain:
+        _require_kind(plain["mesh"], "mesh", dict)
+        for name in REQUIRED_OF_MESH:
+            _require(plain["mesh"], name, "mesh.")
+    for i, row in enumerate(plain.get("cores", [])):
+        for name in ("limits", "populations"):
+            _require_kind(row[name], f"cores.{i}.{name}", dict)
+        for name, pair in row["limits"].items():
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise BundleError(
+                    f"report key 'cores.{i}.limits.{name}' needs what is used and the "
+                    f"limit, as [used, limit], got {pair!r}"
+                )
 
 
 def _require_rows(rows, key, names):

@@ -2,6 +2,8 @@
 
 import math
 
+from nengo_hybrid.targets import EVIDENCE
+
 PREFIXES = {
     -5: "f",
     -4: "p",
@@ -171,6 +173,83 @@ def total_energy(energy):
         return "withheld"
     verb = "has" if len(names) == 1 else "have"
     return f"withheld: {', '.join(names)} {verb} no price"
+
+
+def fullest_limit(worst_core):
+    """
+    Return the limit that a core comes nearest to, as (name, fraction); None without.
+
+    Examples
+    --------
+    >>> fullest_limit({"compartments": 0.5, "synapse_bits": 0.75, "input_axons": None})
+    ('synapse_bits', 0.75)
+    """
+    known = [item for item in worst_core.items() if item[1] is not None]
+    return max(known, key=lambda item: item[1], default=None)
+
+
+def used_of(pair):
+    """
+    Write what is used of a limit.
+
+    Examples
+    --------
+    >>> used_of([192, 1024]), used_of([192, None])
+    ('192 of 1,024', '192, no limit')
+    """
+    used, limit = pair
+    return (
+        f"{count(used)}, no limit" if limit is None else f"{count(used)} of {limit:,}"
+    )
+
+
+def assumptions(energy):
+    """
+    Write what a total energy rests on, as (name, words).
+
+    Examples
+    --------
+    >>> terms = [{"name": "synapses", "evidence": "fitted"}, {"name": "host_macs"}]
+    >>> bill = {"terms": terms, "unpriced": [], "excludes": ["barrier"]}
+    >>> print(*assumptions(bill), sep=chr(10))
+    ('prices fitted', 'synapses')
+    ('counted, without a price', 'nothing')
+    ('not in any total', 'barrier')
+    """
+    by_evidence = {}
+    for term in energy["terms"]:
+        if term.get("evidence") is not None:
+            words = f"prices {printable(term['evidence'])}"
+            by_evidence.setdefault(words, []).append(term["name"])
+    groups = {**by_evidence, "counted, without a price": energy["unpriced"]}
+    if "excludes" in energy:
+        groups["not in any total"] = energy["excludes"]
+    return [(k, ", ".join(map(spoken, v)) or "nothing") for k, v in groups.items()]
+
+
+def evidence_words(energy):
+    """Return the words for evidence that the terms use, and what each means."""
+    said = {word for term in energy["terms"] for word in _words_of(term)}
+    return {w: text.partition(": ")[2] for w, text in EVIDENCE.items() if w in said}
+
+
+def _words_of(term):
+    return str(term.get("evidence")).split(", ")
+
+
+def value_range(values):
+    """
+    Write which values were sent, and the most frequent.
+
+    Examples
+    --------
+    >>> value_range({"-1": 1, "0": 7, "2": 2})
+    'from -1 to 2, most often 0 (70.0 %)'
+    """
+    found = {int(value): n for value, n in values.items() if n}
+    most = max(found, key=found.get)
+    share = percent(found[most] / sum(found.values()))
+    return f"from {min(found)} to {max(found)}, most often {most} ({share})"
 
 
 def beside_this_run(report):

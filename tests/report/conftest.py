@@ -102,6 +102,39 @@ EXTRAS = {
             "n_neurons": 32,
         }
     ],
+    "mesh": {"cores_per_chip": 128, "cores_per_tile": 4, "mesh_columns": 8},
+    "cores": [
+        {
+            "chip": 0,
+            "core": 6,
+            "load": 0.957,
+            "limits": {
+                "compartments": [512, 1024],
+                "input_axons": [1024, 4096],
+                "output_axons": [512, None],
+                "synapse_bits": [1003487, 1048576],
+            },
+            "populations": {"lmu.hidden": 500, "output": 12},
+        },
+        {
+            "chip": 1,
+            "core": 33,
+            "load": 0.25,
+            "limits": {
+                "compartments": [256, 1024],
+                "input_axons": [64, 4096],
+                "output_axons": [0, None],
+                "synapse_bits": [131072, 1048576],
+            },
+            "populations": {"lmu.hidden": 256},
+        },
+    ],
+    "on_chip": [
+        {"name": "lmu.hidden", "n_neurons": 756, "n_cores": 2, "n_chips": 2},
+        {"name": "output", "n_neurons": 12, "n_cores": 1, "n_chips": 1},
+    ],
+    "sent": {"input": {"-1": 1, "0": 7, "2": 2}, "lmu.hidden": {"0": 9, "1": 1}},
+    "payload_bits": {"lmu.hidden": {"0": 5, "3": 4, "4": 1}},
     "history": {
         "epoch": [1, 2, 3, 4],
         "loss": [2.1, 0.9, 0.4, 0.2],

@@ -87,31 +87,121 @@ def test_html_keeps_the_ids_of_its_pictures_apart(full_page):
 
 def test_html_draws_what_there_is_data_for(minimal_page, full_page):
     _, page = minimal_page
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 2 * 2
     assert "Answers" not in page.text
+    assert "Core by core" not in page.text
     _, page = full_page
-    assert page.tags.count("svg") == 6
+    # Six pictures, each wide and narrow, and three histograms.
+    assert page.tags.count("svg") == 2 * 6 + 3
     assert "lmu.hidden: first 64 of 100 neurons" in page.text
-    assert "Answers (row: the digit; column: the answer)" in page.text
+    assert "Answers, digit by digit" in page.text
 
 
 def test_html_shows_the_headline_figures(full_page):
     _, page = full_page
-    assert "accuracy, deployed 97.22 % of 360 test samples" in page.text
-    assert "energy 22.6 uJ 21 to 33 uJ" in page.text
-    assert "latency 792 us bound by synaptic op" in page.text
-    assert "cores 3 on 1 chip" in page.text
+    works = "97.22 % right on the chip, of 360 test samples; as rates 98.33 %"
+    assert f"Does it work? {works}" in page.text
+    fits = "3 cores of 1 chip; nearest to its limit: synapse bits, 95.7 %"
+    assert f"Does it fit? {fits}" in page.text
+    assert "What does it cost? 22.6 uJ 21 to 33 uJ an inference" in page.text
+    speed = "12 us a time step; 792 us an inference, bound by synaptic op"
+    assert f"How fast? {speed}" in page.text
+    where = "2 on chip and 1 on the host; run by emulator"
+    assert f"What runs where? {where}" in page.text
+
+
+def test_html_answers_in_order(full_page):
+    text, _ = full_page
+    found = re.findall(r'<h2 id="(\w+)">', text)
+    assert found == ["works", "fits", "costs", "speed", "where", "origin"]
+
+
+def test_html_says_what_a_total_rests_on_before_it(full, tmp_path):
+    full["energy"]["excludes"] = ["barrier"]
+    full["energy"]["accountings"] = {"chip": {**full["energy"], "total_j": 4e-6}}
+    _, page = page_of(full, tmp_path)
+    said = (
+        "Energy rests on prices that are simulated; counted without a price: nothing; "
+        "in no total: barrier."
+    )
+    assert page.text.index(said) < page.text.index("22.6 uJ")
+    said = (
+        "prices simulated synaptic op, neuron update active counted, without a price "
+        "nothing not in any total barrier simulated by the maker, before silicon"
+    )
+    assert page.text.index(said) < page.text.index("total 22.6 uJ 21 to 33 uJ")
+    assert "the chip alone, idle power and all 4 uJ 21 to 33 uJ" in page.text
 
 
 def test_html_withholds_a_total_and_says_why(minimal_page):
     _, page = minimal_page
-    assert "energy withheld: host_message has no price" in page.text
+    assert "What does it cost? withheld host_message has no price" in page.text
+    assert "counted, without a price host message" in page.text
     assert "total withheld: host_message has no price" in page.text
 
 
 def test_html_says_that_it_was_emulated(full_page):
     _, page = full_page
-    assert page.text.count("emulated, not measured") == 3
+    # In the title, below it, in each of the six sections, and on every printed page.
+    assert page.text.count("emulated, not measured") == 2 + 6 + 1
+
+
+def test_html_has_the_stamp_of_a_measured_run(full, tmp_path):
+    full["stamp"] = "measured on nxsdk"
+    _, page = page_of(full, tmp_path)
+    assert page.text.count("measured on nxsdk") == 9
+    assert "emulated" not in page.text.replace("run by emulator", "")
+
+
+def test_html_shows_each_core_and_what_it_uses(full_page):
+    text, page = full_page
+    cores = re.findall(r'<input type="radio" name="core".*?>', text)
+    assert len(cores) == 2
+    # Tile 1 is beside tile 0, and core 6 the third of its tile; it is the fullest.
+    assert "grid-area: 2 / 3" in cores[0] and 'class="core l5"' in cores[0]
+    assert cores[0].endswith(" checked>")
+    # Tile 8 is the first of the second row, and core 33 its second.
+    assert "grid-area: 3 / 2" in cores[1] and 'class="core l2"' in cores[1]
+    card = (
+        "chip 0, core 6 at 95.7 % of its nearest limit compartments 512 of 1,024 "
+        "input axons 1,024 of 4,096 output axons 512, no limit synapse bits 1,003,487 "
+        "of 1,048,576 lmu.hidden: 500 neurons output: 12 neurons"
+    )
+    assert card in page.text
+    assert "chip 1 1 of 128 cores in use; the fullest at 25.0 %" in page.text
+    row = (
+        "1 33 256 of 1,024 64 of 4,096 0, no limit 131,072 of 1,048,576 25.0 % "
+        "lmu.hidden: 256"
+    )
+    assert row in page.text
+
+
+def test_html_names_a_core_by_its_card(full_page):
+    _, page = full_page
+    ids = {value for name, value in page.attributes if name == "id"}
+    named = [value for name, value in page.attributes if name == "aria-labelledby"]
+    assert {"core-0-6", "core-1-33"} <= set(named) <= ids
+
+
+def test_html_tells_what_runs_where(full_page):
+    _, page = full_page
+    assert "lmu.hidden 756 chip, 2 cores of 2 chips" in page.text
+    assert "output 12 chip, 1 core" in page.text
+    assert "lmu.state 32 host a linear node" in page.text
+
+
+def test_html_draws_what_populations_send(full_page):
+    text, _ = full_page
+    words = "How often which count is sent in a step: input"
+    label = f'aria-label="{words}, from -1 to 2, most often 0 (70.0 %)"'
+    assert label in text
+
+
+def test_html_leaves_out_histograms_beyond_twelve(minimal, tmp_path):
+    minimal["sent"] = {f"p{i}": {"0": 3, "1": 1} for i in range(14)}
+    text, page = page_of(minimal, tmp_path)
+    assert text.count("How often which count is sent in a step: ") == 12
+    assert "2 more populations: in the report as JSON." in page.text
 
 
 def test_html_shows_where_the_figures_come_from(full, tmp_path):
@@ -131,6 +221,10 @@ def test_html_escapes_hostile_labels(full, tmp_path):
     full["energy"]["terms"][0]["evidence"] = HOSTILE
     full["compare"][0]["target"] = HOSTILE
     full["host"][0]["reason"] = full["stamp"] = HOSTILE
+    full["on_chip"][0]["name"] = HOSTILE
+    full["cores"][0]["populations"][HOSTILE] = 1
+    full["cores"][1]["limits"][HOSTILE] = [1, 2]
+    full["sent"][HOSTILE] = {"0": 1, "1": 1}
     full["versions"][HOSTILE] = HOSTILE
     full["seeds"] = [HOSTILE]
     text, page = page_of(full, tmp_path)
@@ -164,7 +258,7 @@ def test_html_draws_nothing_in_a_colour_of_its_own(full_page):
 def test_html_draws_an_incomplete_history(minimal, tmp_path, history):
     minimal["history"] = history
     _, page = page_of(minimal, tmp_path)
-    assert page.tags.count("svg") == 2 + bool(history)
+    assert page.tags.count("svg") == 2 * (2 + bool(history))
 
 
 def test_html_without_terms_comparison_or_populations(minimal, tmp_path):
@@ -201,7 +295,7 @@ def test_write_html_leaves_nothing_behind_when_the_write_fails(
 
 def test_page_has_the_waterfall_where_there_is_one(full_page, minimal_page):
     text, page = full_page
-    assert 'aria-label="waterfall"' in text
+    assert 'aria-label="Bars: accuracy after each step, as in the table below"' in text
     assert "96.11 % (-2.22 \u00b1 1.10)" in page.text
     assert "drive for two spikes 14.21 %; drive lost at resets 25.00 %" in page.text
     assert "Where the accuracy goes" not in minimal_page[1].text

@@ -39,12 +39,33 @@ def test_check_report_names_a_missing_key_within(minimal, table, name):
         (lambda r: r["energy"]["terms"][1], "energy.terms.1", "name"),
         (lambda r: r["compare"][0], "compare.0", "evidence"),
         (lambda r: r["sweep"][1], "sweep.1", "on_front"),
+        (lambda r: r["cores"][1], "cores.1", "populations"),
+        (lambda r: r["on_chip"][0], "on_chip.0", "n_cores"),
+        (lambda r: r["mesh"], "mesh", "mesh_columns"),
     ],
 )
 def test_check_report_names_a_missing_key_of_a_row(full, rows, key, name):
     del rows(full)[name]
     words = f"report lacks the key '{key}.{name}';"
     with pytest.raises(BundleError, match=f"^{re.escape(words)}"):
+        check_report(full)
+
+
+def test_check_report_rejects_a_use_without_its_limit(full):
+    full["cores"][1]["limits"]["synapse_bits"] = 131072
+    words = (
+        "report key 'cores.1.limits.synapse_bits' needs what is used and the limit, as "
+        "[used, limit], got 131072"
+    )
+    with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
+        check_report(full)
+
+
+@pytest.mark.parametrize("key", ["sent", "payload_bits"])
+def test_check_report_rejects_a_histogram_that_is_none(full, key):
+    full[key]["output"] = [1, 2]
+    words = f"report key '{key}.output' needs a value of type dict, got list"
+    with pytest.raises(BundleError, match=f"^{words}$"):
         check_report(full)
 
 
