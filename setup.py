@@ -22,7 +22,7 @@ tests = [
     "build>=1",
     "ruff>=0.5",
 ]
-docs = ["sphinx>=7", "numpydoc>=1.6", "myst-parser>=2"]
+docs = ["sphinx>=7.4", "furo>=2024.8.6", "numpydoc>=1.8", "myst-parser>=4"]
 
 setup(
     name="nengo-hybrid",
