@@ -15,11 +15,13 @@ train = [
 ]
 interchange = ["h5py>=3.8"]
 tests = [
+    "axe-playwright-python>=0.1.4",
     "h5py>=3.8",
     "pytest>=8,<9",
     "hypothesis>=6",
     "pytest-xdist>=3",
     "build>=1",
+    "playwright>=1.49",
     "ruff>=0.5",
 ]
 docs = ["sphinx>=7.4", "furo>=2024.8.6", "numpydoc>=1.8", "myst-parser>=4"]

@@ -7,7 +7,7 @@ LEVELS = 5
 # Columns of a chip whose mesh is not known.
 COLUMNS = 16
 # Cores that a page holds; whole chips are left out beyond.
-MOST_CORES = 1536
+MOST_CORES = 1024
 
 
 def chip_map(report):

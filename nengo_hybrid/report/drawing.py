@@ -26,6 +26,7 @@ STYLE = {
     "text.parse_math": False,
     "text.color": INK,
     "font.size": 9.0,
+    "font.sans-serif": ["DejaVu Sans"],
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
     "axes.labelcolor": MUTED,
@@ -113,14 +114,32 @@ def _for_page(svg, words):
     # Groups are named figure_1, axes_1, ... in every picture alike.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r'(?<= d=")[^"]*', _briefly, svg)
+    svg = re.sub(r'(?<= [xy]=")[^"]*', _rounded, svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
     label = html.escape(printable(words))
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
 def _briefly(path):
-    """Write a path to a tenth of a point, and upright lines without their x."""
-    words = re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.1f}", path[0])
-    return re.sub(r"M (\S+) (\S+) \nL \1 (\S+) \n", r"M\1 \2V\3", words)
+    """Write the lines of a path to a tenth of a point, those along an axis as H, V."""
+    at = (None, None)
+
+    def shorter(found):
+        nonlocal at
+        command, x, y = found.groups()
+        before, at = at, (x, y)
+        if command == "L" and before[0] == x:
+            return f"V{y}"
+        return f"H{x}" if command == "L" and before[1] == y else f"{command}{x} {y}"
+
+    words = _rounded(path)
+    # Where something else than lines goes on, the place is not known.
+    is_plain = not set(words) & set("CQ")
+    return re.sub(r"([ML]) (\S+) (\S+) \n", shorter, words) if is_plain else words
+
+
+def _rounded(found):
+    return re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.1f}", found[0])
 
 
 def start_rows(labels):

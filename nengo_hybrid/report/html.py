@@ -1,5 +1,6 @@
 """A report as one HTML file that needs nothing else: no network, no script."""
 
+import re
 from functools import partial
 
 from jinja2 import Environment, PackageLoader
@@ -31,6 +32,8 @@ from nengo_hybrid.report.wording import (
 
 # Populations of which a page draws what they send.
 MOST_HISTOGRAMS = 12
+
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|[a-zA-Z]?[Js]\b)")
 
 # What a picture shows, for who does not see it; each has a table beside it.
 PICTURES = {
@@ -123,7 +126,10 @@ def _environment():
 
 
 def _finalize(value):
-    return value if isinstance(value, Markup) else printable(value)
+    """Write a value as one line, in which no number parts from its unit."""
+    if isinstance(value, Markup):
+        return value
+    return BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", printable(value))
 
 
 def _figures(report):

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from nengo_hybrid.report.schema import check_report
 from nengo_hybrid.report.wording import (
+    assumptions,
     beside_this_run,
     bits,
     cause_name,
@@ -58,7 +59,9 @@ def render_text(report):
         render_waterfall(report["waterfall"]) if "waterfall" in report else None,
         _activity(report["activity"]),
         _resources(report["resources"]),
+        _on_chip(report.get("on_chip")),
         _host(report.get("host")),
+        _assumptions(report["energy"]),
         _energy(report["energy"], report["stamp"]),
         _compare(beside_this_run(report)),
         _sweep(report.get("sweep")),
@@ -242,6 +245,16 @@ def _bar(fraction):
     return ProgressBar(total=1.0, completed=fraction, width=BAR_COLUMNS)
 
 
+def _on_chip(rows):
+    if not rows:
+        return None
+    table = _table("On the chip", "name", "neurons>", "cores>", "chips>")
+    for row in rows:
+        numbers = [count(row[name]) for name in ("n_neurons", "n_cores", "n_chips")]
+        _add(table, printable(row["name"]), *numbers)
+    return table
+
+
 def _host(rows):
     if rows is None:
         return None
@@ -262,6 +275,14 @@ def _counts(counts):
     table = _table("Counts per inference", "", ">")
     for name, value in counts.items():
         _add(table, spoken(name), count(value))
+    return table
+
+
+def _assumptions(energy):
+    table = _table("What the energy rests on", "", "")
+    for name, words in assumptions(energy):
+        _add(table, name, words)
+    _add(table, "", "")
     return table
 
 

@@ -116,10 +116,13 @@ def test_html_answers_in_order(full_page):
     assert found == ["works", "fits", "costs", "speed", "where", "origin"]
 
 
-def test_html_says_what_a_total_rests_on_before_it(full, tmp_path):
-    full["energy"]["excludes"] = ["barrier"]
-    full["energy"]["accountings"] = {"chip": {**full["energy"], "total_j": 4e-6}}
-    _, page = page_of(full, tmp_path)
+def test_html_says_what_a_total_rests_on_before_it(minimal, tmp_path):
+    energy = minimal["energy"]
+    energy["terms"].pop()
+    energy.update(total_j=2.26e-5, low_j=2.1e-5, high_j=3.3e-5, unpriced=[])
+    energy["accountings"] = {"chip": {**energy, "total_j": 4e-6}}
+    energy["excludes"] = ["barrier"]
+    _, page = page_of(minimal, tmp_path)
     said = (
         "Energy rests on prices that are simulated; counted without a price: nothing; "
         "in no total: barrier."
@@ -146,9 +149,9 @@ def test_html_says_that_it_was_emulated(full_page):
     assert page.text.count("emulated, not measured") == 2 + 6 + 1
 
 
-def test_html_has_the_stamp_of_a_measured_run(full, tmp_path):
-    full["stamp"] = "measured on nxsdk"
-    _, page = page_of(full, tmp_path)
+def test_html_has_the_stamp_of_a_measured_run(minimal, tmp_path):
+    minimal["stamp"] = "measured on nxsdk"
+    _, page = page_of(minimal, tmp_path)
     assert page.text.count("measured on nxsdk") == 9
     assert "emulated" not in page.text.replace("run by emulator", "")
 
@@ -277,7 +280,7 @@ def test_html_compares_where_no_energy_is_known(minimal, tmp_path):
 
 
 def test_write_html_leaves_nothing_behind_when_the_write_fails(
-    full, tmp_path, monkeypatch
+    minimal, tmp_path, monkeypatch
 ):
     def fail(source, destination):
         raise PermissionError(13, "Permission denied")
@@ -289,7 +292,7 @@ def test_write_html_leaves_nothing_behind_when_the_write_fails(
         "Give a path in a folder that exists and can be written to."
     )
     with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
-        write_html(full, path)
+        write_html(minimal, path)
     assert list(tmp_path.iterdir()) == []
 
 

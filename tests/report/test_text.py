@@ -83,13 +83,35 @@ def test_text_leaves_out_what_a_report_lacks(minimal):
 
 def test_text_gives_the_activity_per_population(full):
     text = rendered(full)
-    assert cells(text, "lmu.hidden") == [["lmu.hidden", "1.00", "0.50", "0.75", "12"]]
+    wanted = ["lmu.hidden", "1.00", "0.50", "0.75", "12"]
+    assert wanted in cells(text, "lmu.hidden")
 
 
 def test_text_gives_resources_and_the_worst_core(full):
     text = rendered(full)
     assert cells(text, "cores")[0][:4] == ["cores", "3", "input axons", "25.0 %"]
     assert cells(text, "synapse bits")[0] == ["synapse bits", "1,310,720"]
+
+
+def test_text_names_what_is_on_the_chip(full, minimal):
+    text = rendered(full)
+    found = text[text.index("On the chip") : text.index("On the host")]
+    assert cells(found, "lmu.hidden") == [["lmu.hidden", "756", "2", "2"]]
+    assert cells(found, "output") == [["output", "12", "1", "1"]]
+    assert "On the chip" not in rendered(minimal)
+
+
+def test_text_says_what_a_total_rests_on_before_it(minimal):
+    minimal["energy"]["excludes"] = ["barrier"]
+    text = rendered(minimal)
+    said = {
+        "prices simulated": "synaptic op, neuron update active",
+        "counted, without a price": "host message",
+        "not in any total": "barrier",
+    }
+    for name, words in said.items():
+        assert cells(text, name) == [[name, words]]
+        assert text.index(name) < text.index("total withheld")
 
 
 def test_text_names_what_runs_on_the_host_and_why(full):
