@@ -1,8 +1,10 @@
 """
 What the README and the pages of docs/ show: it runs, it parses, it leads somewhere.
 
-The Python blocks of a page run in order, in one namespace and in an empty folder.
-Comments before a block steer that, and are not seen by a reader:
+The blocks of a page in Python, and those of console sessions, run in order, in one
+namespace and in a folder that has the examples alone. What a session prints is what the
+page shows, but for lines of [...]. Comments before a block steer that, and are not seen
+by a reader:
 
     <!-- not run: why -->       leaves out the next block
     <!-- run first:             runs what is in the comment
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
 import nengo_hybrid
@@ -43,18 +46,19 @@ def tokens(path):
     return MarkdownIt("commonmark").parse(path.read_text(encoding="utf-8"))
 
 
-def programs(path):
-    """Yield (line, source) of what is to run, and (line, None) of what is left out."""
+def blocks(path):
+    """Yield (line, "python" or "console", content) of what is to run."""
     left_out = False
     for token in tokens(path):
-        line = token.map[0] if token.map else 0
+        line = token.map[0] + 1 if token.map else 0
         if token.type == "html_block":
             left_out = token.content.startswith("<!-- not run: ")
             code = re.match(r"<!-- run first:\n(.*?)-->", token.content, re.DOTALL)
             if code:
-                yield line + 1, code[1]
-        elif token.type == "fence" and token.info == "python":
-            yield line + 1, None if left_out else token.content
+                yield line, "python", code[1]
+        elif token.type == "fence" and token.info in ("python", "console"):
+            if not left_out:
+                yield line, token.info, token.content
             left_out = False
 
 
@@ -76,14 +80,36 @@ def small_digits():
 
 # Without the README, whose program is an example with a test of its own.
 @pytest.mark.parametrize("path", PAGES[1:], ids=NAMES[1:])
-def test_python_blocks_run(path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shown = [(line, source) for line, source in programs(path) if source is not None]
+def test_blocks_run(path, tmp_path, monkeypatch):
+    shown = list(blocks(path))
     if not shown:
         pytest.skip("nothing to run")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     namespace = {"small_digits": small_digits, "__name__": "page"}
-    for line, source in shown:
-        exec(compile("\n" * line + source, path, "exec"), namespace)
+    for line, kind, content in shown:
+        if kind == "console":
+            check_console(content)
+        else:
+            exec(compile("\n" * line + content, path, "exec"), namespace)
+
+
+def check_console(content):
+    """Run the commands of a session, and compare what they print."""
+    sessions = re.findall(r"^\$ nengo-hybrid (.*)\n((?:(?!\$ ).*\n)*)", content, re.M)
+    assert sessions
+    for command, shown in sessions:
+        done = CliRunner().invoke(main, shlex.split(command), env={"COLUMNS": "80"})
+        printed = "".join(f"{line.rstrip()}\n" for line in done.output.splitlines())
+        parts = map(re.escape, shown.split("[...]\n"))
+        assert re.fullmatch("(.*\n)*".join(parts), printed), printed
+
+
+def test_a_session_that_prints_something_else_is_seen():
+    version = f"nengo-hybrid, version {nengo_hybrid.__version__}\n"
+    check_console(f"$ nengo-hybrid --version\n{version}")
+    with pytest.raises(AssertionError):
+        check_console(f"$ nengo-hybrid --version\n{version}$ nengo-hybrid --version\n")
 
 
 def command_lines(path):
