@@ -24,7 +24,13 @@ tests = [
     "playwright>=1.49",
     "ruff>=0.5",
 ]
-docs = ["sphinx>=7.4", "furo>=2024.8.6", "numpydoc>=1.8", "myst-parser>=4"]
+docs = [
+    "docutils>=0.21",
+    "sphinx>=7.4",
+    "furo>=2024.8.6",
+    "numpydoc>=1.8",
+    "myst-parser>=4",
+]
 
 setup(
     name="nengo-hybrid",

@@ -1,6 +1,7 @@
 """Sphinx settings; ``make docs`` builds the pages into docs/_build/html."""
 
 from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 from nengo_hybrid.version import version
 
@@ -17,11 +18,12 @@ release = version
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
 ]
 html_theme = "furo"
+# Browsers show MathML by themselves, without a script that is fetched from elsewhere.
+html_math_renderer = "mathml"
 html_title = f"nengo-hybrid {version}"
 html_static_path = ["_static"]
 exclude_patterns = ["_build"]
@@ -65,6 +67,18 @@ def find_elsewhere(app, env, node, contnode):
     )
 
 
+def write_math(translator, node):
+    """Write a formula as MathML."""
+    if isinstance(node, nodes.math_block):
+        formula = tex2mathml(node.astext(), as_block=True)
+        formula = f'<div style="overflow-x: auto">{formula}</div>'  # on a phone
+    else:
+        formula = tex2mathml(node.astext())
+    translator.body.append(formula)
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Connect what this file adds to Sphinx."""
     app.connect("missing-reference", find_elsewhere)
+    app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
