@@ -183,13 +183,15 @@ def test_links_lead_to_pages(path):
 def documented():
     """Return the full names that the reference has a directive for."""
     found = set()
-    directive = re.compile(r"\.\. auto(\w+):: (\S+)\n(?:   :members:(.*))?")
+    directive = re.compile(
+        r"\.\. auto(\w+):: (\S+)\n(?:   :members:((?:.*\n(?= {6}))*.*))?"
+    )
     for page in (ROOT / "docs" / "reference").glob("*.md"):
         for kind, name, members in directive.findall(page.read_text(encoding="utf-8")):
             found.add(name)
             if kind == "module":
                 room = import_module(name)
-                names = members.strip().split(", ") if members.strip() else public(room)
+                names = re.findall(r"\w+", members) or public(room)
                 found |= {f"{name}.{member}" for member in names}
     return found
 
