@@ -2,8 +2,11 @@
 
 import importlib.util
 import os
+import re
+import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nengo_hybrid import datasets
@@ -27,14 +30,14 @@ def replay():
     spec = importlib.util.spec_from_file_location("psmnist_replay", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.replay
+    return module
 
 
 @needs_mnist
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
 def test_what_is_stored_answers_as_was_measured(path, replay):
     about = load_bundle(path).about
-    found = replay(path, datasets.mnist().test.head(N_DIGITS))
+    found = replay.replay(path, datasets.mnist().test.head(N_DIGITS))
     # The first 500 digits are a sample: two standard errors at 98 %.
     assert abs(found.accuracy - about["accuracy"]["test"]) < 0.0125
     for name, bits in about["activity"].items():
@@ -44,6 +47,29 @@ def test_what_is_stored_answers_as_was_measured(path, replay):
         assert measured == pytest.approx(bits["significant_bits"], rel=0.15)
     if about["recipe"]["one_bit"]:
         assert all(largest.max() <= 1 for largest in found.largest.values())
+
+
+@needs_mnist
+def test_the_picture_shows_what_is_sent(replay, tmp_path, capsys):
+    (path,) = (path for path in BUNDLES if path.stem == "psmnist-one-bit")
+    found = replay.main([path], samples=4, out=tmp_path)
+    assert list(found) == ["psmnist-one-bit"]
+    assert capsys.readouterr().out.startswith("psmnist-one-bit: 100.00% of 4 digits; ")
+    assert (tmp_path / "replay.svg").stat().st_size < 150e3
+    counts = replay.hidden_counts(path, datasets.mnist().test.x[0])
+    assert counts.shape[0] == 784
+    assert set(np.unique(counts)) == {0, 1}
+
+
+def test_without_data_it_ends_with_a_line(monkeypatch):
+    monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
+    monkeypatch.setattr("sys.argv", ["replay.py"])
+    words = (
+        "mnist needs the folder with mnist.npz, but NENGO_HYBRID_DATA is not set; "
+        "set it, or pass path="
+    )
+    with pytest.raises(SystemExit, match=f"^{re.escape(words)}$"):
+        runpy.run_path(str(FOLDER / "replay.py"), run_name="__main__")
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
