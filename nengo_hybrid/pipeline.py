@@ -1,236 +1,32 @@
 """The order of the stages, and nothing else: the only module that knows them all."""
 
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from nengo_hybrid import datasets, emulate, report, results
-from nengo_hybrid.bundle import Bundle, save_bundle
+from nengo_hybrid import emulate, report, results
+from nengo_hybrid.bundle import Bundle
 from nengo_hybrid.deployed import ChipRun, Deployed
 from nengo_hybrid.estimate import count_dense, estimate
-from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import (
-    BuildError,
     BundleError,
-    DataError,
     EmulateError,
     QuantizeError,
     TargetError,
 )
 from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.mapping import place
-from nengo_hybrid.metrics import accuracy
 from nengo_hybrid.network_graph import to_graph
-from nengo_hybrid.networks import SequenceClassifier
-from nengo_hybrid.one_bit import to_one_bit
 from nengo_hybrid.quantize import quantize
-from nengo_hybrid.recipe import check_chip, is_by_name, load_targets
+from nengo_hybrid.recipe import check_chip, load_targets
+from nengo_hybrid.recipe_training import load_data, train_bundle
 from nengo_hybrid.step_runs import check_split, compare_steps
 from nengo_hybrid.targets import load_target
-from nengo_hybrid.train import Smoothing, train
 
-DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
 BACKENDS = ("emulator", "nengo-loihi")
 # What makes a part of a deployed network.
 MAKERS = {"run": "run_test", "estimate": "estimate_run"}
 # Samples by which ranges are chosen.
 N_CALIBRATED = 256
-# Training samples that tell how many one-bit neurons take the place of one.
-N_SIZED = 12_000
-
-
-def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=False):
-    """
-    Build the network of a recipe and train it.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    seed : int
-    progress : bool
-    checkpoints, resume
-        As in `train`.
-
-    Returns
-    -------
-    data : Dataset
-    trained : Trained
-    """
-    data = _load_data(recipe.name, recipe.dataset, seed)
-    network = SequenceClassifier(
-        data.train.x, data.n_classes, seed=seed, **recipe.network
-    )
-    trained = train(
-        network,
-        data,
-        smoothing=_smoothing(recipe),
-        readout_steps=recipe.network["readout_steps"],
-        seed=seed,
-        progress=progress,
-        checkpoints=checkpoints,
-        resume=resume,
-        **recipe.training,
-    )
-    return data, trained
-
-
-def _smoothing(recipe):
-    """Return a recipe's smoothing, as `train` takes it."""
-    values = recipe.smoothing
-    if is_by_name(values):
-        return {name: Smoothing(**part) for name, part in values.items()}
-    return None if values is None else Smoothing(**values)
-
-
-def train_bundle(
-    recipe, *, seed=0, resume=False, progress=True, checkpoints=None, on_sample=None
-):
-    """
-    Train the network of a recipe, and try it on the test set.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    seed : int
-    resume, checkpoints
-        As in `train`.
-    progress : bool
-        Whether training draws its progress bar.
-    on_sample : callable, optional
-        Called as ``on_sample(n_done, n_samples)`` while the test set is run.
-
-    Returns
-    -------
-    data : Dataset
-    bundle : Bundle
-    """
-    started = time.monotonic()
-    _check_one_bit(recipe)
-    data, trained = train_recipe(
-        recipe, seed=seed, progress=progress, checkpoints=checkpoints, resume=resume
-    )
-    trained_s = time.monotonic() - started
-    network, steps = trained.network, trained.readout_steps
-    graph, options = to_graph(network, dt=trained.dt), {"readout_steps": steps}
-    rates = results.rate_answers(graph, data.test.x, steps)
-    if recipe.one_bit:
-        sizes = _one_bit_sizes(graph, data.train.head(N_SIZED), seed, options)
-        graph = to_graph(to_one_bit(network, sizes), dt=trained.dt)
-    found = evaluate(graph, data.test, seed=seed, progress=on_sample, **options)
-    about = {
-        "recipe": asdict(recipe),
-        "versions": results.versions(),
-        "data_sha256": data.sha256,
-        **_about(trained),
-        "n_trained": sum(
-            np.size(value)
-            for name, value in trained.parameters.items()
-            if not name.endswith(".omega")
-        ),
-        "accuracy": {
-            "validation": trained.history["val_accuracy"][trained.best_epoch],
-            "rate": accuracy(rates, data.test.y),
-            "test": found.accuracy,
-            "n_test": len(data.test),
-        },
-        **found.to_json(),
-        "wall_s": {"train": trained_s, "all": time.monotonic() - started},
-    }
-    return data, Bundle(graph, about)
-
-
-def train_into(recipe, folder, **options):
-    """
-    Train the network of a recipe, try it on the test set, and keep it as a bundle.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    folder : path-like
-        Gets ``checkpoints`` and ``bundle.zip``.
-    options
-        Others of `train_bundle`.
-
-    Returns
-    -------
-    Bundle
-    """
-    checkpoints = Path(folder) / "checkpoints"
-    _, bundle = train_bundle(recipe, checkpoints=checkpoints, **options)
-    save_bundle(bundle, Path(folder) / "bundle.zip")
-    return bundle
-
-
-def load_data(about):
-    """
-    Load the data set that a bundle was trained on.
-
-    Parameters
-    ----------
-    about : dict
-        Of the bundle.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    DataError
-        If the bundle names none, or its data are others here.
-    """
-    recipe = about.get("recipe")
-    if recipe is None:
-        raise DataError(
-            "the bundle names no recipe, and so no data set; needed one that "
-            "`nengo-hybrid train` wrote"
-        )
-    data = _load_data(recipe["name"], recipe["dataset"], about["seed"])
-    if data.sha256 != about["data_sha256"]:
-        raise DataError(
-            f"data set {recipe['dataset']!r} has sha256 {data.sha256} here, and the "
-            f"network was trained on {about['data_sha256']}; use the versions that the "
-            "bundle names, or train it again"
-        )
-    return data
-
-
-def _load_data(recipe, name, seed):
-    if name not in DATASETS:
-        raise DataError(
-            f"recipe {recipe} needs a dataset of {', '.join(DATASETS)}, got {name!r}"
-        )
-    return DATASETS[name](seed)
-
-
-def _about(trained):
-    """Return what a report needs to know of a training."""
-    return {
-        "seed": trained.seed,
-        "readout_steps": trained.readout_steps,
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
-    }
-
-
-def _check_one_bit(recipe):
-    """Refuse to turn what is not quantized into spikes of one bit."""
-    built = {"omega_readout": 1, "omega_hidden": 1, "omega_output": 1}
-    settings = built | recipe.network
-    omegas = [value for name, value in settings.items() if name.startswith("omega_")]
-    if recipe.one_bit and not any(omegas):
-        raise BuildError(
-            f"recipe {recipe.name} asks for one_bit, but nothing in its network is "
-            "quantized; give it an omega, or one_bit false"
-        )
-
-
-def _one_bit_sizes(graph, split, seed, options):
-    """Return the neurons that each needed on some samples, and a quarter and one."""
-    largest = evaluate(graph, split, seed=seed, **options).largest
-    return {name: sizes + sizes // 4 + 1 for name, sizes in largest.items()}
 
 
 def deploy(trained, target, *, chip_steps=4, calibration=None, seed=0):
@@ -265,7 +61,7 @@ def deploy(trained, target, *, chip_steps=4, calibration=None, seed=0):
         graph, about = trained.graph, trained.about
     else:
         graph = to_graph(trained.network, dt=trained.dt)
-        about = _about(trained)
+        about = trained.about()
     floats = None
     if is_graded(target):
         if calibration is None:

@@ -36,3 +36,12 @@ class Trained:
     seed: int
     dt: float
     readout_steps: int
+
+    def about(self):
+        """Return what a report needs to know of the training, as plain values."""
+        return {
+            "seed": self.seed,
+            "readout_steps": self.readout_steps,
+            "best_epoch": self.best_epoch,
+            "history": self.history,
+        }

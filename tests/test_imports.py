@@ -61,8 +61,18 @@ TYPES = {
 }
 # Who knows the order; "" is the package's own __init__. The simulator is the order of
 # one network that runs on host and chip in turns; the doctor, of one that is not run;
-# step_runs is that of a deployment that is stopped after each step.
-ORDER = {"", "cli", "doctor", "pipeline", "results", "simulator", "step_runs"}
+# step_runs is that of a deployment that is stopped after each step; recipe_training
+# goes as far as a bundle.
+ORDER = {
+    "",
+    "cli",
+    "doctor",
+    "pipeline",
+    "recipe_training",
+    "results",
+    "simulator",
+    "step_runs",
+}
 
 # Who may import a library; the shims of compat may import what they mend.
 KEEPERS = {

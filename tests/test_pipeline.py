@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from nengo_hybrid import datasets, pipeline, results
+from nengo_hybrid import datasets, pipeline, recipe_training, results
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.estimate import count_detail, count_ops
 from nengo_hybrid.exceptions import DataError, QuantizeError, TargetError, TrainError
@@ -52,7 +52,7 @@ def tiny_recipe(**changes):
 def few():
     """Let the name "digits" stand for a few of them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pipeline.DATASETS, "digits", few_digits)
+        patch.setitem(recipe_training.DATASETS, "digits", few_digits)
         yield
 
 
@@ -254,7 +254,7 @@ def test_seed_reaches_data_network_and_training(few, monkeypatch):
         given.extend([network, data, settings])
         raise TrainError("far enough")
 
-    monkeypatch.setattr(pipeline, "train", spy)
+    monkeypatch.setattr(recipe_training, "train", spy)
     with pytest.raises(TrainError, match="^far enough$"):
         pipeline.run_recipe(tiny_recipe(), seed=5, progress=False)
     network, data, settings = given
@@ -269,7 +269,7 @@ def no_training(*args, **kwargs):
 
 
 def test_unknown_targets_are_found_before_training(monkeypatch):
-    monkeypatch.setattr(pipeline, "train", no_training)
+    monkeypatch.setattr(recipe_training, "train", no_training)
     with pytest.raises(TargetError, match="^target 'abacus' is unknown"):
         pipeline.run_recipe(tiny_recipe(compare=("abacus",)))
     deployment = {"target": "cortex-m4", "chip_steps": 4}
@@ -278,7 +278,7 @@ def test_unknown_targets_are_found_before_training(monkeypatch):
 
 
 def test_unknown_data_set_is_found_before_training(monkeypatch):
-    monkeypatch.setattr(pipeline, "train", no_training)
+    monkeypatch.setattr(recipe_training, "train", no_training)
     message = "recipe tiny needs a dataset of digits, mnist, got 'letters'"
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         pipeline.run_recipe(tiny_recipe(dataset="letters"))
@@ -294,7 +294,7 @@ def test_versions_are_those_of_the_packages():
 def ran_graded(few):
     """Run the tiny recipe on Loihi 2; return its report, the deployed and the trace."""
     seen = {}
-    run_deployed, train_recipe = pipeline.run_deployed, pipeline.train_recipe
+    run_deployed, train_recipe = pipeline.run_deployed, recipe_training.train_recipe
 
     def keep(*args, **kwargs):
         data, seen["trained"] = train_recipe(*args, **kwargs)
@@ -308,7 +308,7 @@ def ran_graded(few):
     deployment = {"target": "loihi2", "chip_steps": CHIP_STEPS}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "run_deployed", spy)
-        patch.setattr(pipeline, "train_recipe", keep)
+        patch.setattr(recipe_training, "train_recipe", keep)
         seen["report"] = pipeline.run_recipe(
             tiny_recipe(deployment=deployment, compare=("cortex-m4", "loihi1-fitted")),
             progress=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nengo_hybrid import pipeline
+from nengo_hybrid import recipe_training
 from nengo_hybrid.exceptions import BuildError, TargetError
 from nengo_hybrid.recipe import RECIPES, load_recipe, load_targets
 from nengo_hybrid.train import Smoothing
@@ -45,7 +45,7 @@ def test_there_is_a_recipe_for_the_demo():
 def test_packaged_recipes_load_and_name_what_exists(name):
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert recipe.dataset in pipeline.DATASETS
+    assert recipe.dataset in recipe_training.DATASETS
     assert Smoothing(**recipe.smoothing).start == recipe.smoothing["start"]
     target, compare = load_targets(recipe)
     assert target.name == recipe.deployment["target"]

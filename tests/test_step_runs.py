@@ -10,6 +10,7 @@ import pytest
 import nengo_hybrid as nh
 from nengo_hybrid import emulate, pipeline, step_runs
 from nengo_hybrid.datasets import Split
+from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import DataError, ShapeError, TargetError
 from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.neurons import HybridSpiking, Identity
@@ -83,9 +84,7 @@ def test_steps_are_in_their_order(found):
 def test_the_first_rows_are_those_of_the_network_in_floats(found, deployed, split):
     rates = rate_answers(deployed.graph, split.x, READOUT_STEPS)
     assert found.rows[0].accuracy == accuracy(rates, split.y)
-    hybrid = pipeline.evaluate(
-        deployed.graph, split, readout_steps=READOUT_STEPS, seed=3
-    )
+    hybrid = evaluate(deployed.graph, split, readout_steps=READOUT_STEPS, seed=3)
     assert found.rows[1].accuracy == hybrid.accuracy
 
 

@@ -133,8 +133,9 @@ def run_bundle(path, *, samples, batch_size, seed, json_path, quiet):
     check_file("FILE", Path(path))
     check_files({"--json": json_path}, {"FILE": path})
     from nengo_hybrid import pipeline, results
+    from nengo_hybrid.recipe_training import load_data
 
-    test = pipeline.load_data(deployed.about).test
+    test = load_data(deployed.about).test
     if samples is not None and samples > len(test):
         raise DataError(
             f"--samples needs at most the {len(test)} samples of the test set, got "

@@ -27,10 +27,10 @@ def train(recipe, out, resume, seed, json_path, quiet):
         check_folder(out)
         check_files({"--json": json_path}, {})
         import_training()
-        from nengo_hybrid import pipeline
+        from nengo_hybrid.recipe_training import train_into
 
         with emulation_bar(quiet, "run the test set") as on_sample:
-            bundle = pipeline.train_into(
+            bundle = train_into(
                 recipe,
                 out,
                 seed=seed,

@@ -83,7 +83,8 @@ def _lower(graph, target, chip_steps):
     if graph.output in reasons:
         raise LowerError(
             f"population {graph.output!r} is the output and has to be on the chip, "
-            f"but {reasons[graph.output]}"
+            f"but {reasons[graph.output]}; train it as hybrid-spiking RectifiedLinear "
+            "neurons of spiking inputs, or take a target with graded spikes"
         )
     chip = [p for p in graph.populations if p.name not in reasons]
     model = Model(dt=1.0)

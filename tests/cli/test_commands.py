@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nengo_hybrid import datasets, pipeline
+from nengo_hybrid import datasets, pipeline, recipe_training
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.recipe import RECIPES
 from nengo_hybrid.report import load_json
@@ -122,7 +122,7 @@ def few_digits(seed):
 @pytest.fixture
 def tiny_recipe(tmp_path, monkeypatch):
     """Write a recipe of a few digits; return its path."""
-    monkeypatch.setitem(pipeline.DATASETS, "digits", few_digits)
+    monkeypatch.setitem(recipe_training.DATASETS, "digits", few_digits)
     content = json.loads((RECIPES / "digits.json").read_text(encoding="utf-8"))
     content["name"] = "tiny"
     content["network"] |= {"order": 4, "theta_steps": 16, "n_hidden": 6}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nengo_hybrid import datasets, pipeline
+from nengo_hybrid import datasets, pipeline, recipe_training
 from nengo_hybrid.bundle import load_bundle, load_deployed
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.graph import digest
@@ -46,7 +46,7 @@ def few_digits(seed):
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    monkeypatch.setitem(pipeline.DATASETS, "digits", few_digits)
+    monkeypatch.setitem(recipe_training.DATASETS, "digits", few_digits)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     (folder / "tiny.json").write_text(json.dumps(RECIPE))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pipeline.DATASETS, "digits", few_digits)
+        patch.setitem(recipe_training.DATASETS, "digits", few_digits)
         recipe = load_recipe(folder / "tiny.json")
-        pipeline.train_into(recipe, folder, seed=3, progress=False)
+        recipe_training.train_into(recipe, folder, seed=3, progress=False)
     return (folder / "bundle.zip").read_bytes()
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nengo_hybrid import datasets, pipeline
+from nengo_hybrid import datasets, recipe_training
 from nengo_hybrid.bundle import load_bundle
 from nengo_hybrid.evaluation import evaluate
 
@@ -44,7 +44,7 @@ def few_digits(monkeypatch):
         parts = (getattr(data, p) for p in ("train", "validation", "test"))
         return datasets.Dataset("few", *(part.head(200) for part in parts), 10)
 
-    monkeypatch.setitem(pipeline.DATASETS, "digits", loaded)
+    monkeypatch.setitem(recipe_training.DATASETS, "digits", loaded)
     return loaded
 
 
@@ -236,7 +236,7 @@ def test_data_that_do_not_fit_are_refused(
         train = datasets.Split(*spoil(data.train.x, data.train.y))
         return datasets.Dataset("few", train, data.validation, data.test, 10)
 
-    monkeypatch.setitem(pipeline.DATASETS, "digits", spoiled)
+    monkeypatch.setitem(recipe_training.DATASETS, "digits", spoiled)
     recipe = write_recipe(tmp_path)
     refused(run("train", recipe, "--out", "run", "--quiet"), message)
 

@@ -393,7 +393,8 @@ def test_the_output_has_to_be_on_the_chip():
     message = (
         "population 'out' is the output and has to be on the chip, but its activation "
         "Tanh is not a non-leaky integrate-and-fire neuron, the one that a compartment "
-        "computes"
+        "computes; train it as hybrid-spiking RectifiedLinear neurons of spiking "
+        "inputs, or take a target with graded spikes"
     )
     with pytest.raises(LowerError, match=exactly(message)):
         to_loihi(graph)
