@@ -10,6 +10,7 @@ from nengo_hybrid.bundle.archive import (
     read_archive,
     write_archive,
 )
+from nengo_hybrid.bundle.checks import check_graph
 from nengo_hybrid.exceptions import BundleError
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
 
@@ -97,24 +98,20 @@ def _taken_apart(graph):
 
 
 def _put_together(plain, arrays):
-    """Undo `_taken_apart`, and check that sizes fit."""
+    """Undo `_taken_apart`, and check what comes of it."""
     populations = []
     for i, values in enumerate(plain["populations"]):
         given = {key: arrays.get(f"population{i}.{key}") for key in ARRAYS}
         populations.append(Population(**values, **given))
-    sizes = {p.name: p.n_neurons for p in populations}
-    projections = []
-    for i, values in enumerate(plain["projections"]):
-        weights = arrays[f"projection{i}.weights"]
-        needed = sizes[values["post"]], sizes[values["pre"]]
-        if weights.shape != needed:
-            raise ValueError(
-                f"{values['name']} has weights of shape {weights.shape}, not {needed}"
-            )
-        projections.append(Projection(weights=weights, **values))
-    return SpikingGraph(
+    projections = [
+        Projection(weights=arrays[f"projection{i}.weights"], **values)
+        for i, values in enumerate(plain["projections"])
+    ]
+    graph = SpikingGraph(
         plain["dt"], tuple(populations), tuple(projections), plain["output"]
     )
+    check_graph(graph)
+    return graph
 
 
 def _shortened(array):
