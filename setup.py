@@ -16,6 +16,7 @@ train = [
 interchange = ["h5py>=3.8"]
 tests = [
     "axe-playwright-python>=0.1.4",
+    "fastjsonschema>=2.19",
     "h5py>=3.8",
     "pytest>=8,<9",
     "hypothesis>=6",
@@ -44,6 +45,7 @@ setup(
         "nengo_hybrid": [
             "recipes/*.json",
             "report/templates/*",
+            "schemas/*.json",
             "targets/profiles/*.json",
         ]
     },

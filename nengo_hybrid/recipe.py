@@ -211,7 +211,7 @@ def _check_values(content, kinds, where):
     if lacking:
         raise BuildError(f"{where} lacks {', '.join(lacking)}")
     for key, value in content.items():
-        words, is_right = KINDS[known[key]]
+        words, is_right, _ = KINDS[known[key]]
         if not is_right(value):
             raise BuildError(f"{where}: {key} needs {words}, got {value!r}")
 
@@ -228,28 +228,72 @@ def _is_budgets(value):
     )
 
 
+def _by_name(values):
+    """Return the JSON Schema of an object whose values are all of one kind."""
+    return {"type": "object", "additionalProperties": values}
+
+
 def _is_words(value):
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-# Kinds of values: in words, and the check. Finer bounds are with those who use them.
+# Kinds of values: in words, the check, and the same as a JSON Schema. Finer bounds are
+# with those who use them.
 KINDS = {
-    "word": ("a word", lambda value: isinstance(value, str)),
-    "words": ("a list of words", _is_words),
-    "section": ("an object", lambda value: isinstance(value, dict)),
-    "flag": ("true or false", lambda value: isinstance(value, bool)),
-    "number": ("a finite number", _is_number),
+    "word": ("a word", lambda value: isinstance(value, str), {"type": "string"}),
+    "words": (
+        "a list of words",
+        _is_words,
+        {"type": "array", "items": {"type": "string"}},
+    ),
+    "section": ("an object", lambda value: isinstance(value, dict), {"type": "object"}),
+    "flag": ("true or false", lambda v: isinstance(v, bool), {"type": "boolean"}),
+    "number": ("a finite number", _is_number, {"type": "number"}),
     "positive or null": (
         "a finite number above 0, or null",
         lambda v: v is None or _is_number(v) and v > 0,
+        {"type": ["number", "null"], "exclusiveMinimum": 0},
     ),
-    "positive": ("a finite number above 0", lambda v: _is_number(v) and v > 0),
+    "positive": (
+        "a finite number above 0",
+        lambda v: _is_number(v) and v > 0,
+        {"type": "number", "exclusiveMinimum": 0},
+    ),
     "whole": (
         "a whole number of at least 1",
         lambda v: _is_number(v) and isinstance(v, int) and v >= 1,
+        {"type": "integer", "minimum": 1},
     ),
     "budgets": (
         'objects of limits by ensemble, as {"output": {"rate": 0.8}}',
         _is_budgets,
+        _by_name(_by_name({"type": "number"})),
     ),
 }
+
+
+def json_schema():
+    """Return the JSON Schema of a recipe's file."""
+    parts = {name: _form(keys) for name, keys in KEYS.items()}
+    smoothing = parts["smoothing"]
+    # Of one for all, or of one for each of some ensembles.
+    by_name = {**_by_name(smoothing), "minProperties": 1}
+    parts["smoothing"] = {"anyOf": [smoothing, by_name]}
+    form = _form(HEADER | {key + "?" * (key in OPTIONAL): "section" for key in KEYS})
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "nengo-hybrid recipe",
+        **form,
+        "properties": {"schema": {"const": SCHEMA}, **form["properties"], **parts},
+        "required": ["schema", *form["required"]],
+    }
+
+
+def _form(kinds):
+    """Return the JSON Schema of an object that has these keys and no others."""
+    return {
+        "type": "object",
+        "properties": {key.rstrip("?"): KINDS[kind][2] for key, kind in kinds.items()},
+        "required": [key for key in kinds if not key.endswith("?")],
+        "additionalProperties": False,
+    }

@@ -18,10 +18,23 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 @click.command()
 @click.argument("name", metavar="NAME")
-@click.option("--json", "json_path", default=None, help="File to write figures to.")
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE",
+    default=None,
+    type=click.Path(),
+    help="File to write the figures to.",
+)
 @click.option("--quick", is_flag=True, help="Small and rough.")
-def bench(name, json_path, quick):
-    """Measure against named peers; only in a source checkout."""
+@click.option("--quiet", is_flag=True, help="No tables.")
+def bench(name, json_path, quick, quiet):
+    """
+    Measure against named peers; only in a source checkout.
+
+    \b
+    nengo-hybrid bench emulate --json figures.json
+    """
     script = find_benchmark(name)
     check_files({"--json": json_path}, {})
     options = [] if json_path is None else ["--json", json_path]
@@ -31,7 +44,8 @@ def bench(name, json_path, quick):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [sys.executable, str(script), *options]
     with interrupt_as_status():
-        done = subprocess.run(command, env=environment, check=False)
+        out = subprocess.DEVNULL if quiet else None
+        done = subprocess.run(command, env=environment, stdout=out, check=False)
     if done.returncode:
         sys.exit(done.returncode if done.returncode > 0 else FAILED)
 

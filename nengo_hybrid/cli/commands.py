@@ -89,7 +89,7 @@ def report(file, html, json_path, quiet):
     FILE is what `nengo-hybrid estimate` added an estimate to, or a report.json.
 
     \b
-    nengo-hybrid report run/loihi1.zip --html run/report.html --json run/report.json
+    nengo-hybrid report run/loihi1.zip --html page.html --json report.json
     nengo-hybrid report run/report.json
     """
     from nengo_hybrid.report import render_text, to_json, write_html

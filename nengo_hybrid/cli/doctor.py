@@ -1,6 +1,5 @@
 """The command ``doctor``: which versions fit, and whether a network fits a chip."""
 
-import json
 import sys
 from dataclasses import asdict
 
@@ -9,7 +8,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from nengo_hybrid.cli.files import check_files
+from nengo_hybrid.cli.files import check_files, write_figures
+from nengo_hybrid.cli.options import (
+    STANDARD_OUTPUT,
+    complete_target,
+    json_option,
+    quiet_option,
+)
 from nengo_hybrid.cli.status import FAILED, interrupt_as_status
 from nengo_hybrid.cli.terminal import quiet_imports
 from nengo_hybrid.exceptions import BuildError, HybridError, LowerError
@@ -31,27 +36,41 @@ KEY = (
 
 @click.command()
 @click.argument("network", metavar="[FILE.py:NAME]", required=False)
-@click.option("--target", default=None, help="Chip; loihi1 by default.")
-@click.option("--json", "json_path", default=None, help="File to write the rows to.")
-def doctor(network, target, json_path):
-    """Tell whether a network fits the chip; without one, which versions fit."""
+@click.option(
+    "--target",
+    default=None,
+    shell_complete=complete_target,
+    help="Chip; loihi1 by default.",
+)
+@json_option
+@quiet_option
+def doctor(network, target, json_path, quiet):
+    """
+    Tell whether a network fits the chip; without one, which versions fit.
+
+    The status is 1 if it does not fit, or if nothing runs with these versions.
+
+    \b
+    nengo-hybrid doctor
+    nengo-hybrid doctor model.py:net --json needs.json
+    """
     if network is None:
         if target is not None or json_path is not None:
             raise BuildError(
                 "--target and --json are for a network; name one, such as model.py:net"
             )
-        check_installed()
+        check_installed(quiet)
         return
     with interrupt_as_status():
-        check_network(network, target or "loihi1", json_path)
+        check_network(network, target or "loihi1", json_path, quiet)
 
 
-def check_installed():
+def check_installed(quiet):
     """Show the installed versions; end with status 1 if nothing runs with them."""
     from nengo_hybrid import compat
     from nengo_hybrid.versions import check_versions
 
-    found, console = check_versions(), Console(markup=False)
+    found, console = check_versions(), Console(markup=False, quiet=quiet)
     table = Table("package", "installed", "works", "state", "needed for")
     for row in found.rows:
         style = None if row.state == "ok" else "bold red"
@@ -68,14 +87,13 @@ def check_installed():
     for state in compat.states():
         shims.add_row(state.shim.name, state.state, state.shim.goes_when)
     console.print(shims)
-    click.echo(found.combination)
-    for command in found.mend:
-        click.echo(command)
+    for words in () if quiet else (found.combination, *found.mend):
+        click.echo(words)
     if not found.runs:
         sys.exit(FAILED)
 
 
-def check_network(place, target, json_path):
+def check_network(place, target, json_path, quiet):
     """Check a network of a user's file; end with status 1 if it does not fit."""
     from nengo_hybrid import networkfile
 
@@ -93,12 +111,12 @@ def check_network(place, target, json_path):
         raise LowerError(
             f"the network cannot be read: {networkfile.describe(error, path)}"
         ) from error
-    show_checkup(place, found)
-    if json_path is not None:
-        from nengo_hybrid.report.files import replace_file
-
-        content = {"schema": SCHEMA, "network": place, "fits": found.fits}
-        replace_file(json_path, json.dumps(content | asdict(found), indent=2) + "\n")
+    shown = not quiet and json_path != STANDARD_OUTPUT
+    if shown:
+        show_checkup(place, found)
+    content = {"schema": SCHEMA, "network": place, "fits": found.fits}
+    write_figures(content | asdict(found), json_path)
+    if shown and json_path is not None:
         click.echo(f"wrote {json_path}")
     if not found.fits:
         sys.exit(FAILED)

@@ -70,6 +70,8 @@ def check_file(option, path):
 
 def write_figures(content, path):
     """Write figures as JSON to a file or standard output; nowhere without a path."""
+    if path is None:
+        return
     from nengo_hybrid.report.schema import as_plain
 
     write_text(json.dumps(as_plain(content, ""), indent=2) + "\n", path)

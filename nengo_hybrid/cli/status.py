@@ -16,6 +16,10 @@ HELP_ASKED = getattr(click.exceptions, "NoArgsIsHelpError", ())
 class Commands(click.Group):
     """Report errors of the package, and wrong usage, as one line; pick the status."""
 
+    def list_commands(self, context):
+        """List the commands in the order in which they were added."""
+        return list(self.commands)
+
     def make_context(self, info_name, args, parent=None, **extra):
         with wrong_usage_as_line():
             return super().make_context(info_name, args, parent, **extra)

@@ -1,28 +1,50 @@
 """The command ``targets``: chips and processors, with the evidence of each number."""
 
 import textwrap
+from dataclasses import asdict
 
 import click
 from rich.console import Console
 from rich.table import Table
+
+from nengo_hybrid.cli.files import check_files, write_figures
+from nengo_hybrid.cli.options import (
+    STANDARD_OUTPUT,
+    complete_target,
+    json_option,
+    quiet_option,
+)
 
 SECTIONS = ("limits", "formats", "costs", "times", "static")
 WIDTH = 80
 
 
 @click.command()
-@click.argument("name", required=False)
-def targets(name):
-    """List the targets, or print the NAME of one (or the path of a profile)."""
+@click.argument("name", required=False, shell_complete=complete_target)
+@json_option
+@quiet_option
+def targets(name, json_path, quiet):
+    """
+    List the targets, or print the NAME of one, or check the file of a profile.
+
+    \b
+    nengo-hybrid targets loihi1
+    nengo-hybrid targets mine.json --quiet
+    """
     from nengo_hybrid.targets import load_target, target_names
 
+    names = target_names() if name is None else [name]
+    found = [load_target(each) for each in names]
+    check_files({"--json": json_path}, {"NAME": name})
+    write_figures([asdict(target) for target in found], json_path)
+    if quiet or json_path == STANDARD_OUTPUT:
+        return
     if name is not None:
-        show_target(load_target(name))
+        show_target(*found)
         return
     table = Table("target", "kind", "date")
-    for known in target_names():
-        target = load_target(known)
-        table.add_row(known, target.kind, target.date or "")
+    for target in found:
+        table.add_row(target.name, target.kind, target.date or "")
     Console(markup=False).print(table)
 
 

@@ -1,25 +1,41 @@
 """The command ``train``: the network of a recipe, with checkpoints."""
 
-import json
-
 import click
 from rich.console import Console
 from rich.table import Table
 
-from nengo_hybrid.cli.files import check_files, check_folder
+from nengo_hybrid.cli.files import check_files, check_folder, write_figures
+from nengo_hybrid.cli.options import (
+    STANDARD_OUTPUT,
+    complete_recipe,
+    json_option,
+    quiet_option,
+    seed_option,
+)
 from nengo_hybrid.cli.status import interrupt_as_status
 from nengo_hybrid.cli.terminal import emulation_bar, import_training
 
 
 @click.command()
-@click.argument("recipe")
-@click.option("--out", required=True, help="Folder for checkpoints and bundle.zip.")
+@click.argument("recipe", shell_complete=complete_recipe)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(),
+    help="Folder for checkpoints and bundle.zip.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
-@click.option("--json", "json_path", default=None, help="File to write the figures to.")
-@click.option("--quiet", is_flag=True, help="No progress bars, no table.")
+@seed_option()
+@json_option
+@quiet_option
 def train(recipe, out, resume, seed, json_path, quiet):
-    """Train the network of a RECIPE (a name or file), and keep it as a bundle."""
+    """
+    Train the network of a RECIPE (a name or file), and keep it as a bundle.
+
+    \b
+    nengo-hybrid train digits --out run --seed 1
+    nengo-hybrid train deploy/recipes/psmnist-loop.json --out run --resume
+    """
     from nengo_hybrid.recipe import load_recipe
 
     with interrupt_as_status():
@@ -38,13 +54,10 @@ def train(recipe, out, resume, seed, json_path, quiet):
                 progress=not quiet,
                 on_sample=on_sample,
             )
-        if json_path is not None:
-            from nengo_hybrid.report.files import replace_file
-
-            replace_file(json_path, json.dumps(bundle.about, indent=2) + "\n")
-        if not quiet:
+        write_figures(bundle.about, json_path)
+        if not quiet and json_path != STANDARD_OUTPUT:
             show_figures(bundle.about)
-            click.echo(f"wrote {out}/bundle.zip")
+            click.echo(f"wrote {out}/bundle.zip; next: nengo-hybrid deploy {out}")
 
 
 def show_figures(about):
