@@ -3,6 +3,8 @@
 import nengo
 import numpy as np
 from nengo.builder import Model
+from nengo.builder.signal import Signal, SignalDict
+from nengo.builder.transforms import ConvInc, ConvTransposeInc
 from nengo.ensemble import Neurons
 from nengo.neurons import (
     LIF,
@@ -16,7 +18,7 @@ from nengo.neurons import (
 from nengo_hybrid.exceptions import LowerError
 from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph
 from nengo_hybrid.neurons import HybridSpiking, Identity, Staggered
-from nengo_hybrid.parameters import object_names
+from nengo_hybrid.parameters import CONVOLUTIONS, object_names
 
 ACTIVATIONS = {
     RectifiedLinear: "RectifiedLinear",
@@ -25,6 +27,8 @@ ACTIVATIONS = {
     Sigmoid: "Sigmoid",
 }
 HELP = "keep it out of what is deployed, or replace it"
+# Of a convolution as a matrix: a gigabyte in floats.
+MAX_WEIGHTS = 2**27
 
 
 def to_graph(network, *, dt=1.0):
@@ -32,7 +36,8 @@ def to_graph(network, *, dt=1.0):
     Lower a Nengo network to populations and projections in floats.
 
     Nengo builds the network; its gains, biases, decoders and weights are taken
-    from there. Encoders and gains are folded into the weights.
+    from there. Encoders and gains are folded into the weights, and a convolution is the
+    matrix that it is.
 
     Parameters
     ----------
@@ -153,9 +158,16 @@ def _refuse_connections(network, names):
             why = "it computes a function of a node"
         elif not isinstance(
             connection.transform,
-            (nengo.transforms.Dense, nengo.transforms.NoTransform),
+            (nengo.transforms.Dense, nengo.transforms.NoTransform, *CONVOLUTIONS),
         ):
             why = f"transform {type(connection.transform).__name__} is not known"
+        elif (
+            isinstance(connection.transform, CONVOLUTIONS)
+            and (size := connection.size_out * connection.size_mid) > MAX_WEIGHTS
+        ):
+            why = (
+                f"its convolution is a matrix of {size:,} weights; {MAX_WEIGHTS:,} fit"
+            )
         else:
             continue
         yield f"connection {names[connection]} ({why})"
@@ -251,6 +263,8 @@ def _projection(model, connection, names):
     is_decoded = isinstance(connection.pre_obj, nengo.Ensemble)
     n_pre = connection.pre_obj.n_neurons if is_decoded else connection.pre_obj.size_out
     weights = np.asarray(_built_weights(model, connection), dtype=float)
+    if isinstance(connection.transform, CONVOLUTIONS):
+        weights = _convolution_matrix(connection.transform, weights)
     if weights.ndim < 2:
         weights = weights * np.eye(connection.size_mid)
     if is_decoded and connection.solver.weights:
@@ -276,6 +290,25 @@ def _built_weights(model, connection):
     """Return the weights that Nengo's builder made; 1 if it made none."""
     weights = model.params[connection].weights
     return 1.0 if weights is None else weights
+
+
+def _convolution_matrix(transform, kernel):
+    """Return the matrix (size_out, size_in) of what Nengo does with a kernel."""
+    matrix = np.zeros((transform.size_out, transform.size_in))
+    unit, found = np.zeros(transform.size_in), np.zeros(transform.size_out)
+    signals = [Signal(values) for values in (kernel, unit, found)]
+    is_transposed = isinstance(transform, nengo.transforms.ConvolutionTranspose)
+    convolve = (ConvTransposeInc if is_transposed else ConvInc)(*signals, transform)
+    values = SignalDict()
+    for signal in signals:
+        values.init(signal)
+    step = convolve.make_step(values, dt=None, rng=None)
+    for i in range(transform.size_in):
+        values[signals[1]][...] = np.eye(1, transform.size_in, i)[0]
+        values[signals[2]][...] = 0
+        step()
+        matrix[:, i] = values[signals[2]]
+    return matrix
 
 
 def _owner(obj):

@@ -130,6 +130,38 @@ def test_lif_neurons_spike_as_in_nengo(tau_ref):
     assert abs(found.sum() / wanted.sum() - 1) < 0.03
 
 
+CONVOLUTIONS = {
+    "plain": nengo.Convolution(3, (5, 4, 2), kernel_size=(3, 2)),
+    "same, in strides": nengo.Convolution(
+        4, (5, 4, 2), kernel_size=(2, 3), strides=(2, 3), padding="same"
+    ),
+    "channels first": nengo.Convolution(3, (2, 5, 4), channels_last=False),
+    "groups": nengo.Convolution(4, (5, 4, 2), groups=2),
+    "one dimension": nengo.Convolution(2, (20, 2), kernel_size=(3,), strides=(2,)),
+    "transposed": nengo.transforms.ConvolutionTranspose(
+        2, (5, 4, 2), kernel_size=(3, 3), strides=(2, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("transform", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+def test_a_convolution_is_the_matrix_that_nengo_applies(transform):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=40)
+    with nengo.Network(seed=3) as net:
+        node = nengo.Node(x, label="x")
+        h = neurons(transform.size_out, gain=2.0, neuron_type=Identity(), label="h")
+        nengo.Connection(node, h.neurons, transform=transform, synapse=None, label="c")
+        probe = nengo.Probe(h.neurons)
+    with nengo.Simulator(net, dt=1.0, progress_bar=False) as sim:
+        sim.run_steps(2)
+    weights = projection(to_graph(net), "c").weights
+
+    assert weights.shape == (transform.size_out, 40)
+    assert np.count_nonzero(weights) < weights.size
+    np.testing.assert_allclose(weights @ x, sim.data[probe][-1])
+
+
 def test_gains_and_encoders_are_in_the_weights():
     with nengo.Network(seed=0) as net:
         x = nengo.Node([0.0, 0.0], label="x")
@@ -311,6 +343,17 @@ REFUSALS = {
     "another filter": (
         lambda net: connect(net, synapse=nengo.Alpha(0.1)),
         "connection c (synapse Alpha(tau=0.1) is neither None nor 0)",
+    ),
+    "a convolution too large": (
+        lambda net: nengo.Connection(
+            nengo.Node(size_in=2**14),
+            nengo.Node(size_in=2**14),
+            transform=nengo.Convolution(1, (2**7, 2**7, 1), padding="same"),
+            synapse=None,
+            label="c",
+        ),
+        "connection c (its convolution is a matrix of 268,435,456 weights; "
+        "134,217,728 fit)",
     ),
     "learning": (
         lambda net: nengo.Connection(

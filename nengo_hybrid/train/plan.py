@@ -9,7 +9,7 @@ from nengo.ensemble import Neurons
 from nengo_hybrid.exceptions import TrainError
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.neurons import HybridSpiking
-from nengo_hybrid.parameters import object_names, trained_objects
+from nengo_hybrid.parameters import CONVOLUTIONS, object_names, trained_objects
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,8 @@ def reasons_against(network, graph):
             found.append(f"connection {names[connection]} goes through encoders")
         elif connection in trained and isinstance(connection.pre_obj, nengo.Ensemble):
             found.append(f"connection {names[connection]} has trained decoders")
+        elif connection in trained and isinstance(connection.transform, CONVOLUTIONS):
+            found.append(f"connection {names[connection]} trains a convolution")
         elif connection in trained and not _is_whole(connection):
             found.append(
                 f"connection {names[connection]} trains a part of what it joins"

@@ -290,7 +290,7 @@ def test_auto_leaves_convolutions_to_nengo_dl(caplog):
         weights = nengo.dists.Uniform(-1, 1)
         nengo.Connection(hidden.neurons, output, transform=weights, synapse=None)
         nengo.Probe(output)
-    reason = "connection filters (transform Convolution is not known)"
+    reason = "connection filters trains a convolution"
     with pytest.raises(TrainError) as caught:
         train(network, data, **quick())
     assert str(caught.value).startswith("cannot train in parallel over time: ")
