@@ -9,11 +9,15 @@ tells as its damage.
 import numpy as np
 
 from nengo_hybrid.graded_graph import GradedGraph
-from nengo_hybrid.programs import PROGRAMS, STATE_BITS
+from nengo_hybrid.programs import PROGRAMS
 
 PER_COMPARTMENT = ("decay_u", "decay_v", "vth", "bias", "refract_delay")
 # Of a block, as far as the emulator goes.
 MOST_COMPARTMENTS = 2**16
+# Smallest and largest numbers of bits that compiled code computes with.
+WIDTHS = {"state": (2, 24), "factor": (1, 24), "weight": (2, 8)}
+# Steps for which what was sent is kept.
+MOST_DELAY = 2**8
 PER_CHIP = ("input_gain", "keep_u", "keep_v", "vth", "bias", "vmin", "vmax")
 
 
@@ -92,6 +96,9 @@ def _check_projections(projections, sizes):
 def _check_graded(graph):
     """Check a `GradedGraph`; return the neurons of each population."""
     sizes = _sizes(graph.populations)
+    for name, (least, most) in WIDTHS.items():
+        bits = getattr(graph.widths, name)
+        _require(least <= bits <= most, f"its {name} has {bits} bits")
     for p in graph.populations:
         known = p.is_input or p.program in PROGRAMS
         _require(known, f"{p.name} has the unknown program {p.program!r}")
@@ -105,11 +112,11 @@ def _check_graded(graph):
             _check_shape(f"{what} of {p.name}", array, (p.n_neurons,))
         pairs = p.program != "rotor" or p.n_neurons % 2 == 0
         _require(pairs, f"{p.name} has neurons that are no pairs")
-        sent = 2 <= p.payload_bits <= STATE_BITS
+        sent = 2 <= p.payload_bits <= graph.widths.state
         _require(sent, f"{p.name} sends {p.payload_bits} bits")
     _check_projections(graph.projections, sizes)
-    prompt = all(p.delay <= 1 for p in graph.projections)
-    _require(prompt, "a projection has a delay of several steps")
+    longest = max((p.delay for p in graph.projections), default=0)
+    _require(longest <= MOST_DELAY, f"a projection has a delay of {longest} steps")
     n_inputs = sum(p.is_input for p in graph.populations)
     _require(graph.output in sizes and n_inputs == 1, "it has no input or no output")
     return sizes

@@ -4,8 +4,10 @@ import types
 import typing
 
 from nengo_hybrid.report.schema import (
+    HISTOGRAMS,
     OPTIONAL_ROWS,
     REQUIRED,
+    REQUIRED_OF_MESH,
     REQUIRED_PER_CHANGE,
     REQUIRED_PER_COMPARISON,
     REQUIRED_PER_POPULATION,
@@ -46,6 +48,13 @@ def json_schema():
         populations=_rows(REQUIRED_PER_CHANGE, causes={"type": "object"}),
     )
     found |= {key: _rows(names) for key, names in OPTIONAL_ROWS.items()}
+    pair = {"type": "array", "minItems": 2, "maxItems": 2}
+    found["cores"]["items"]["properties"] = {
+        "limits": {"type": "object", "additionalProperties": pair},
+        "populations": {"type": "object"},
+    }
+    found["mesh"] = _row(REQUIRED_OF_MESH)
+    found |= {key: _table({"type": "object"}) for key in HISTOGRAMS}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "nengo-hybrid report",
@@ -71,6 +80,10 @@ def _row(names, **properties):
 
 def _rows(names, **properties):
     return {"type": "array", "items": _row(names, **properties)}
+
+
+def _table(row):
+    return {"type": "object", "additionalProperties": row}
 
 
 def _within_energy(name, form):

@@ -160,7 +160,9 @@ def _check_tables(plain):
             _require_rows(enumerate(plain[key]), key, names)
     _check_cores(plain)
     for key in HISTOGRAMS:
-        _require_rows(plain.get(key, {}).items(), key, ())
+        if key in plain:
+            _require_kind(plain[key], key, dict)
+            _require_rows(plain[key].items(), key, ())
     if energy["unpriced"] and energy["total_j"] is not None:
         raise BundleError(
             f"report key 'energy.total_j' is {energy['total_j']!r}, but "
