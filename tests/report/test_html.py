@@ -72,10 +72,13 @@ def test_html_needs_nothing_else(kind, request):
     for name, value in page.attributes:
         if name in ("href", "xlink:href", "src", "srcset", "action", "data"):
             assert value.startswith("#")
-    without_names = re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)
+    without_names = re.sub(r'xmlns(:xlink)?="[^"]*"|http-equiv', "", text)
     assert "http" not in without_names
     assert "@import" not in text
     assert all(url.startswith("#") for url in re.findall(r"url\(([^)]*)\)", text))
+    # And the browser is told to let nothing through, scripts included.
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    assert ("content", policy) in page.attributes
 
 
 def test_html_keeps_the_ids_of_its_pictures_apart(full_page):
