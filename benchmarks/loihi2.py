@@ -63,7 +63,6 @@ def measure(path, data, n_test, message_bits):
     trace = run_graded(graph, test.x, last_steps=steps)
     emulated_s = time.perf_counter() - started
     found = estimate(placement, trace, target)
-    priced = [term for term in found.energy.terms if term.energy_j is not None]
     return {
         "network": Path(path).stem,
         "message_bits": message_bits,
@@ -75,9 +74,9 @@ def measure(path, data, n_test, message_bits):
         "chip_steps": graph.chip_steps,
         "synaptic_ops": found.counts.synaptic_ops,
         "spikes": found.counts.spikes,
-        "priced_j": sum(term.energy_j for term in priced),
-        "priced_low_j": sum(term.low_j for term in priced),
-        "priced_high_j": sum(term.high_j for term in priced),
+        "priced_j": found.energy.priced_j(),
+        "priced_low_j": found.energy.priced_j("low_j"),
+        "priced_high_j": found.energy.priced_j("high_j"),
         "unpriced": list(found.energy.unpriced),
         "compute_per_step_s": found.latency.compute_s,
         "barrier_per_step_s": found.latency.barrier_s,

@@ -151,6 +151,23 @@ class EnergyReport:
         """Total by the high end of every price, in joules."""
         return _total(self.terms, "high_j")
 
+    def priced_j(self, bound="energy_j"):
+        """
+        Return the energy of all terms that have a price; a total only if each has.
+
+        Parameters
+        ----------
+        bound : str
+            "energy_j", "low_j" or "high_j".
+
+        Returns
+        -------
+        float
+            In joules.
+        """
+        energies = (getattr(term, bound) for term in self.terms)
+        return sum(energy for energy in energies if energy is not None)
+
     def power_w(self, bound="energy_j"):
         """
         Return the mean power while inferences follow each other.
@@ -185,6 +202,9 @@ class EnergyReport:
             "host_j": self.host_j,
             "low_j": self.low_j,
             "high_j": self.high_j,
+            "priced_j": self.priced_j(),
+            "priced_low_j": self.priced_j("low_j"),
+            "priced_high_j": self.priced_j("high_j"),
             "terms": [asdict(term) for term in self.terms],
             "unpriced": list(self.unpriced),
             "excludes": list(EXCLUDED),

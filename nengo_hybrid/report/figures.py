@@ -282,7 +282,7 @@ def _plot_spikes(axes, name, spikes, n_neurons):
     n_drawn = min(n_neurons, RASTER_NEURONS)
     drawn = "" if n_drawn == n_neurons else f"first {n_drawn} of "
     name = shortened(printable(name), LABEL_LENGTH[width_now()])
-    axes.set_title(f"{name}: {drawn}{n_neurons} neurons")
+    axes.set_title(f"{name}: {drawn}{n_neurons} neuron{'s' * (n_neurons != 1)}")
     axes.set_ylim(-1, n_drawn)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
 

@@ -17,6 +17,7 @@ from nengo_hybrid.report.wording import (
     latency_rows,
     percent,
     points,
+    priced_energy,
     printable,
     spoken,
     step_name,
@@ -90,6 +91,7 @@ def render_estimate(figures):
     parts = [
         _counts(figures["counts"]),
         _latency(figures["latency"]),
+        _assumptions(figures["energy"]),
         _energy(figures["energy"], figures["stamp"]),
         _compare(beside_this_run(figures)),
     ]
@@ -314,6 +316,8 @@ def _energy(energy, stamp):
     if energy["total_j"] is not None:
         _add(table, "total", "", "", total_energy(energy), bounds, style="bold")
         return table
+    if energy.get("priced_j") is not None:
+        _add(table, "what has a price", "", "", *priced_energy(energy))
     return Group(table, Text(f"total {total_energy(energy)}\n", style="bold"))
 
 

@@ -175,6 +175,19 @@ def total_energy(energy):
     return f"withheld: {', '.join(names)} {verb} no price"
 
 
+def priced_energy(energy):
+    """
+    Write the energy of what has a price, and its bounds.
+
+    Examples
+    --------
+    >>> priced_energy({"priced_j": 3e-6, "priced_low_j": 2e-6, "priced_high_j": 4e-6})
+    ('3 uJ', '2 to 4 uJ')
+    """
+    bounds = energy.get("priced_low_j"), energy.get("priced_high_j")
+    return with_prefix(energy["priced_j"], "J"), interval(*bounds, "J")
+
+
 def fullest_limit(worst_core):
     """
     Return the limit that a core comes nearest to, as (name, fraction); None without.

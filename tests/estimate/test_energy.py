@@ -109,6 +109,11 @@ def test_no_total_while_a_counted_term_has_no_price(report, loihi1):
     assert bill.unpriced == ("synapses",)
     assert (bill.total_j, bill.dynamic_j, bill.low_j, bill.high_j) == (None,) * 4
     assert bill.static_j > 0
+    others = report(loihi1)
+    synapses = others.terms[0]
+    for bound in ("energy_j", "low_j", "high_j"):
+        rest = others.priced_j(bound) - getattr(synapses, bound)
+        assert bill.priced_j(bound) == approx(rest)
 
 
 def test_absent_price_of_nothing_is_no_obstacle(report, loihi1):
@@ -210,12 +215,16 @@ def test_json_is_plain(report, loihi1):
         "host_j",
         "low_j",
         "high_j",
+        "priced_j",
+        "priced_low_j",
+        "priced_high_j",
         "terms",
         "unpriced",
         "excludes",
         "accountings",
     ]
     assert plain["unpriced"] == []
+    assert plain["priced_j"] == approx(plain["total_j"])
     assert plain["excludes"] == ["barrier", "host_static"]
     assert plain["accountings"]["board"]["total_j"] == plain["total_j"]
     assert plain["terms"][0] == {

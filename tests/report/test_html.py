@@ -141,9 +141,21 @@ def test_html_says_what_a_total_rests_on_before_it(minimal, tmp_path):
 
 def test_html_withholds_a_total_and_says_why(minimal_page):
     _, page = minimal_page
-    assert "What does it cost? withheld host_message has no price" in page.text
+    assert "What does it cost? withheld without one: host message" in page.text
     assert "counted, without a price host message" in page.text
     assert "total withheld: host_message has no price" in page.text
+
+
+def test_html_gives_what_is_known_of_what_is_withheld(minimal, tmp_path):
+    bounds = {"priced_j": 3e-6, "priced_low_j": 2e-6, "priced_high_j": 4e-6}
+    minimal["energy"].update(bounds)
+    minimal["latency"] = {**dict.fromkeys(minimal["latency"]), "compute_s": 7e-6}
+    _, page = page_of(minimal, tmp_path)
+    cost = "withheld what has a price comes to 3 uJ; without one: host message"
+    assert f"What does it cost? {cost}" in page.text
+    assert "what has a price 3 uJ 2 to 4 uJ total withheld" in page.text
+    speed = "a time step computes for 7 us; what else it takes is not published"
+    assert f"How fast? not known {speed}" in page.text
 
 
 def test_html_says_that_it_was_emulated(full_page):

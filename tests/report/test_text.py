@@ -114,6 +114,14 @@ def test_text_says_what_a_total_rests_on_before_it(minimal):
         assert text.index(name) < text.index("total withheld")
 
 
+def test_text_gives_what_has_a_price_where_the_total_is_withheld(minimal):
+    assert "what has a price" not in rendered(minimal)
+    bounds = {"priced_j": 3e-6, "priced_low_j": 2e-6, "priced_high_j": 4e-6}
+    minimal["energy"].update(bounds)
+    wanted = ["what has a price", "3 uJ", "2 to 4 uJ"]
+    assert cells(rendered(minimal), "what has a price") == [wanted]
+
+
 def test_text_names_what_runs_on_the_host_and_why(full):
     (row,) = cells(rendered(full), "lmu.state")
     assert row == [
