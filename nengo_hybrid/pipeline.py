@@ -7,6 +7,7 @@ from nengo_hybrid import emulate, report, results
 from nengo_hybrid.bundle import Bundle
 from nengo_hybrid.deployed import ChipRun, Deployed
 from nengo_hybrid.estimate import count_dense, estimate
+from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import (
     BundleError,
     EmulateError,
@@ -188,7 +189,9 @@ def _host_counts(deployed, x, seed):
     return run_graph(host, x, seed=seed, record=injected)
 
 
-def run_test(deployed, split, *, seed=0, progress=None, at_once=None):
+def run_test(
+    deployed, split, *, seed=0, progress=None, floats_progress=None, at_once=None
+):
     """
     Run a deployed network on labelled samples, beside the same network in floats.
 
@@ -201,6 +204,8 @@ def run_test(deployed, split, *, seed=0, progress=None, at_once=None):
         Of initial voltages, drawn anew for every sample.
     progress : callable, optional
         Called as ``progress(n_done, n_samples)`` while the chip is emulated.
+    floats_progress : callable, optional
+        The same while the network is run in floats.
     at_once : int, optional
         As in `run_deployed`.
 
@@ -213,11 +218,14 @@ def run_test(deployed, split, *, seed=0, progress=None, at_once=None):
     options = {"last_steps": steps, "progress": progress, "at_once": at_once}
     trace = run_deployed(deployed, split.x, seed=seed, **options)
     answers = results.deployed_answers(deployed, trace, steps)
+    hybrid = evaluate(
+        deployed.graph, split, readout_steps=steps, seed=seed, progress=floats_progress
+    )
     figures = {
         "backend": trace.backend,
         "seed": seed,
         "versions": results.versions(),
-        **results.behaviour(deployed, trace, answers, split, seed),
+        **results.behaviour(deployed, trace, answers, hybrid, split),
         "neurobench": results.neurobench(deployed.graph, split.x, seed),
     }
     if not deployed.is_graded:

@@ -16,7 +16,7 @@ from nengo_hybrid.cli.options import (
     seed_option,
 )
 from nengo_hybrid.cli.status import interrupt_as_status
-from nengo_hybrid.cli.terminal import emulation_bar, import_training
+from nengo_hybrid.cli.terminal import import_training, sample_bars
 
 
 @click.command()
@@ -63,7 +63,7 @@ def demo(out, recipe, target, seed, quiet):
     from nengo_hybrid.report import render_text
 
     started = time.monotonic()
-    with emulation_bar(quiet) as on_sample:
+    with sample_bars(quiet, "emulate the chip") as (on_sample,):
         content = pipeline.run_recipe(
             recipe, seed=seed, progress=not quiet, on_sample=on_sample
         )

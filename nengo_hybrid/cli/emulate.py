@@ -15,9 +15,10 @@ from nengo_hybrid.cli.options import (
     seed_option,
 )
 from nengo_hybrid.cli.status import interrupt_as_status
-from nengo_hybrid.cli.terminal import emulation_bar
+from nengo_hybrid.cli.terminal import sample_bars
 from nengo_hybrid.exceptions import DataError
 
+TITLES = ("emulate the chip", "run in floats")
 # What only one of the two has.
 OF_A_BUNDLE = ("samples", "batch_size")
 OF_A_NETWORK = (
@@ -142,13 +143,14 @@ def run_bundle(path, *, samples, batch_size, seed, json_path, quiet):
             f"{samples}"
         )
     try:
-        with emulation_bar(quiet) as on_sample:
+        with sample_bars(quiet, *TITLES) as (on_chip, in_floats):
             deployed = pipeline.run_test(
                 deployed,
                 test.head(samples),
                 seed=deployed.about["seed"] if seed is None else seed,
                 at_once=batch_size,
-                progress=on_sample,
+                progress=on_chip,
+                floats_progress=in_floats,
             )
     except KeyboardInterrupt:
         click.echo(f"nengo-hybrid: interrupted; {path} is as it was", err=True)

@@ -40,28 +40,43 @@ def import_training():
 
 
 @contextlib.contextmanager
-def emulation_bar(quiet, title="emulate the chip"):
-    """Give what draws the progress over samples, or None if nothing is to be drawn."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    with Progress(console=console) as bar:
-        task = bar.add_task(title, total=None, visible=False)
+def sample_bars(quiet, *titles):
+    """Give what draws each progress over samples, or None if nothing is to be drawn."""
+    with open_progress(quiet) as progress:
+        if progress is None:
+            yield [None] * len(titles)
+            return
 
-        def on_sample(n_done, n_samples):
-            bar.update(task, completed=n_done, total=n_samples, visible=True)
+        def draws(title):
+            task = progress.add_task(title, total=None, visible=False, start=False)
 
-        yield on_sample
+            def on_sample(n_done, n_samples):
+                progress.start_task(task)
+                progress.update(task, completed=n_done, total=n_samples, visible=True)
+
+            return on_sample
+
+        yield [draws(title) for title in titles]
 
 
 @contextlib.contextmanager
 def run_bar(quiet, n_steps):
-    """Give what draws the progress of a run; on a terminal only."""
+    """Give what draws the progress of a run."""
+    with open_progress(quiet) as progress:
+        if progress is None:
+            yield lambda steps: None
+            return
+        task = progress.add_task("emulate", total=n_steps)
+        yield lambda steps: progress.advance(task, steps)
+
+
+@contextlib.contextmanager
+def open_progress(quiet):
+    """Give bars with the time left; None unless they are drawn, on a terminal only."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         # A bar that is disabled still ends its line, with older versions of rich.
-        yield lambda steps: None
+        yield None
         return
     with Progress(
         TextColumn("{task.description}"),
@@ -70,9 +85,8 @@ def run_bar(quiet, n_steps):
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
-    ) as bar:
-        task = bar.add_task("emulate", total=n_steps)
-        yield lambda steps: bar.advance(task, steps)
+    ) as progress:
+        yield progress
 
 
 @contextlib.contextmanager

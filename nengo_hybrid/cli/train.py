@@ -13,7 +13,7 @@ from nengo_hybrid.cli.options import (
     seed_option,
 )
 from nengo_hybrid.cli.status import interrupt_as_status
-from nengo_hybrid.cli.terminal import emulation_bar, import_training
+from nengo_hybrid.cli.terminal import import_training, sample_bars
 
 
 @click.command()
@@ -45,7 +45,7 @@ def train(recipe, out, resume, seed, json_path, quiet):
         import_training()
         from nengo_hybrid.recipe_training import train_into
 
-        with emulation_bar(quiet, "run the test set") as on_sample:
+        with sample_bars(quiet, "run the test set") as (on_sample,):
             bundle = train_into(
                 recipe,
                 out,

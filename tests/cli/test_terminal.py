@@ -7,9 +7,10 @@ import warnings
 import pytest
 
 from nengo_hybrid.cli.terminal import (
-    emulation_bar,
     interrupt_noted,
     quiet_imports,
+    run_bar,
+    sample_bars,
     warnings_as_lines,
 )
 
@@ -63,6 +64,27 @@ def test_interrupts_of_somebody_else_stay_theirs():
 
 
 def test_a_quiet_run_draws_no_progress(capsys):
-    with emulation_bar(True) as on_sample:
-        assert on_sample is None
+    with sample_bars(True, "a", "b") as drawn:
+        assert drawn == [None, None]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_has_the_time_left_and_goes_to_standard_error(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with sample_bars(False, "first", "second") as (first, second):
+        first(1, 4)
+        second(2, 4)
+    with run_bar(False, 10) as advance:
+        advance(10)
+    out, err = capsys.readouterr()
+    assert out == ""
+    for words in ("first", "second", "emulate", "left"):
+        assert words in err
+
+
+def test_no_progress_is_drawn_where_there_is_no_terminal(capsys, monkeypatch):
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    with sample_bars(False, "first") as (drawn,), run_bar(False, 10) as advance:
+        assert drawn is None
+        advance(10)
     assert capsys.readouterr() == ("", "")
