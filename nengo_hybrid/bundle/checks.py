@@ -29,6 +29,10 @@ def check_graph(graph):
             array = getattr(p, what)
             if array is not None or (p.is_hybrid and what == "initial_voltage"):
                 _check_shape(f"{what} of {p.name}", array, (p.n_neurons,))
+        if p.dynamics is not None:
+            for what, array in vars(p.dynamics).items():
+                if array is not None:
+                    _check_shape(f"{what} of {p.name}", array, (p.n_neurons,))
         if p.stagger is not None:
             whole = p.stagger.min(initial=1) > 0 and p.stagger.sum() == p.n_neurons
             _require(whole, f"{p.name} has groups of other sizes than its neurons")
@@ -110,8 +114,6 @@ def _check_graded(graph):
         _require(held, f"{p.name} has other parameters than its program")
         for what, array in {**p.parameters, **p.initial_state, "unit": p.unit}.items():
             _check_shape(f"{what} of {p.name}", array, (p.n_neurons,))
-        pairs = p.program != "rotor" or p.n_neurons % 2 == 0
-        _require(pairs, f"{p.name} has neurons that are no pairs")
         sent = 2 <= p.payload_bits <= graph.widths.state
         _require(sent, f"{p.name} sends {p.payload_bits} bits")
     _check_projections(graph.projections, sizes)

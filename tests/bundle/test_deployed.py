@@ -202,38 +202,89 @@ def fields(manifest, *path):
     return found
 
 
-def other_axons(manifest, files):
-    axon = fields(manifest, "quantized", "inputs", 0, "axons", 0)
-    axon["target_block"] = 7
+def changed(*path, array=None, **values):
+    """Return a change of some fields: of plain values, or of an array's place."""
+
+    def change(manifest, files):
+        own = fields(manifest, *path)
+        own.update(values)
+        for name, (place, shape) in (array or {}).items():
+            _, old, _ = own[name]["array"]
+            own[name]["array"][1:] = [old + place, shape]
+
+    return change
 
 
-def shorter(manifest, files):
-    block = fields(manifest, "quantized", "blocks", 0)
-    block["vth"]["array"][2] = [1]
-
-
-def other_route(manifest, files):
-    fields(manifest, "placement", "routes", 0)["target"] = 99
+QUANTIZED, BLOCK = ("quantized",), ("quantized", "blocks", 0)
+LINES, SYNAPSES = ("quantized", "inputs", 0), (*BLOCK, "synapses", 0)
+GRADED = (*QUANTIZED, "populations", 1)
+TAMPERED = {
+    "loihi1": {
+        r"r sends spikes to no synapses": changed(*LINES, "axons", 0, target_block=7),
+        r"h sends spikes to no synapses": changed(
+            *BLOCK, "axons", 0, target_synapses=1
+        ),
+        r"axon_of_neuron of h has the shape \(4,\), not \(5,\)": changed(
+            *BLOCK, "axons", 0, array={"axon_of_neuron": (0, [4])}
+        ),
+        r"r has 9 lines": changed(*LINES, n_lines=9),
+        r"vth of h has the shape \(1,\), not \(5,\)": changed(
+            *BLOCK, array={"vth": (0, [1])}
+        ),
+        r"base_of_axon of r-h has the shape \(3,\), not \(4,\)": changed(
+            *SYNAPSES, array={"base_of_axon": (0, [3])}
+        ),
+        r"the blocks of out have other neurons than it": changed(
+            *QUANTIZED, "blocks", 1, array={"neurons": (-1, [3])}
+        ),
+        r"its output is not on the chip": changed(*QUANTIZED, output="x"),
+        r"it has no time steps": changed(*QUANTIZED, chip_steps=0),
+        r"vmax has the shape \(3,\), not \(8,\)": changed(
+            "floats", array={"vmax": (0, [3])}
+        ),
+        r"a route of r leads to no block": changed("placement", "routes", 0, target=9),
+        r"the placement of out goes from 0 to 4, beyond 3": changed(
+            "placement", "blocks", 1, array={"neurons": (-1, [3])}
+        ),
+        r"x->r has weights of shape \(1, 2\), not \(2, 2\)": changed(
+            "graph", "projections", 0, array={"weights": (0, [1, 2])}
+        ),
+        r"initial_voltage of h has the shape \(\), not \(5,\)": changed(
+            "graph", "populations", 2, initial_voltage=None
+        ),
+        r"two populations have one name": changed("graph", "populations", 2, name="r"),
+    },
+    "loihi2": {
+        r"r has the unknown program 'halt'": changed(*GRADED, program="halt"),
+        r"r has other parameters than its program": changed(*GRADED, program="sum"),
+        r"r sends 40 bits": changed(*GRADED, payload_bits=40),
+        r"unit of r has the shape \(1,\), not \(2,\)": changed(
+            *GRADED, array={"unit": (0, [1])}
+        ),
+        r"a projection has a delay of several steps": changed(
+            *QUANTIZED, "projections", 0, delay=2
+        ),
+        r"it has no input or no output": changed(*QUANTIZED, output="none"),
+    },
+}
 
 
 @pytest.mark.parametrize(
-    "change, words",
-    [
-        (other_axons, "r sends spikes to no synapses"),
-        (shorter, r"vth of h.* has the shape \(1,\), not \(5,\)"),
-        (other_route, "a route of r leads to no block"),
-    ],
+    "target, words",
+    [(target, words) for target in TAMPERED for words in TAMPERED[target]],
 )
 def test_what_compiled_code_would_not_notice_is_refused(
-    make_deployed, tmp_path, change, words
+    make_deployed, tmp_path, target, words
 ):
-    path = save_deployed(make_deployed("loihi1"), tmp_path / "a.zip")
+    path = save_deployed(make_deployed(target), tmp_path / "a.zip")
 
     def with_right_digest(manifest, files):
-        change(manifest, files)
+        TAMPERED[target][words](manifest, files)
         manifest["graph_sha256"] = digest_of(manifest, files)
 
-    with pytest.raises(BundleError, match=f"is damaged \\({words}"):
+    with pytest.raises(
+        BundleError, match=f"is damaged \\({words}\\); make or fetch it"
+    ):
         load_deployed(rewritten(path, with_right_digest))
 
 

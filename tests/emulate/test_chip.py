@@ -209,6 +209,22 @@ def test_progress_is_told_as_parts_are_done():
     assert told == [(16, 40), (32, 40), (40, 40)]
 
 
+def test_parts_are_at_most_as_large_as_is_asked_for():
+    rng = np.random.default_rng(5)
+    graph, told = random_graph(rng), []
+    counts = random_counts(rng, graph, n_samples=12)
+    whole = emulate.run(graph, place(graph, LOIHI1), counts)
+    parts = emulate.run(
+        graph,
+        place(graph, LOIHI1),
+        counts,
+        at_once=5,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(5, 12), (10, 12), (12, 12)]
+    np.testing.assert_array_equal(whole.output_spikes, parts.output_spikes)
+
+
 def overflowing():
     graph = random_graph(np.random.default_rng(6), (1, 2, 1), chip_steps=1)
     counts = {"r": np.zeros((2, 3, 1), dtype=int)}

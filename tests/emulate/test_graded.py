@@ -175,6 +175,20 @@ def test_a_sample_alone_is_the_sample_in_a_batch():
             np.testing.assert_array_equal(values[0], together[name][i])
 
 
+def test_samples_run_in_pieces_as_small_as_is_asked_for():
+    rng = np.random.default_rng(0)
+    graph, told = random_graph(TAME), []
+    x = rng.integers(-20, 21, (150, N_STEPS, graph.populations[0].n_neurons))
+    whole = run_graded(graph, x)
+    parts = run_graded(
+        graph, x, at_once=70, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(70, 150), (140, 150), (150, 150)]
+    np.testing.assert_array_equal(whole.output, parts.output)
+    for name, counts in whole.by_bits.items():
+        np.testing.assert_array_equal(counts, parts.by_bits[name])
+
+
 def test_payloads_are_tallied():
     # 4, -3 and 0 of the test before: one of 3 bits, one of 2, one of none; 3 ones.
     trace = run_graded(quantizer_by_hand(), np.array([[[1.0], [-1.0], [0.0]]]))
