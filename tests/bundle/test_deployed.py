@@ -261,9 +261,10 @@ TAMPERED = {
         r"unit of r has the shape \(1,\), not \(2,\)": changed(
             *GRADED, array={"unit": (0, [1])}
         ),
-        r"a projection has a delay of several steps": changed(
-            *QUANTIZED, "projections", 0, delay=2
+        r"a projection has a delay of 300 steps": changed(
+            *QUANTIZED, "projections", 0, delay=300
         ),
+        r"its state has 40 bits": changed(*QUANTIZED, "widths", state=40),
         r"it has no input or no output": changed(*QUANTIZED, output="none"),
     },
 }
