@@ -386,7 +386,9 @@ def recipe_comparisons(deployed):
 
 def _comparable(target, others):
     """Leave out chips that the network was not mapped onto: they have no counts."""
-    return [t for t in others if t.kind != "neuromorphic" or t.chip == target.chip]
+    return [
+        t for t in others if t.kind != "neuromorphic" or target.name in (t.name, t.chip)
+    ]
 
 
 def write_report(content, folder):

@@ -19,18 +19,18 @@ LEFT_OUT = ("tests", "docs", "deploy", "examples", "benchmarks")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Build the wheel from a copy, so that the repository stays as it is."""
+    """Build the wheel from a copy without the folders that it leaves out."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(
         ROOT,
         source,
         ignore=shutil.ignore_patterns(
-            ".*", "*.egg-info", "__pycache__", "build", "dist", "runs", "demo-out"
+            ".*", "*.egg-info", "__pycache__", "build", "dist", "demo-out", *LEFT_OUT
         ),
     )
     for name in LEFT_OUT:
-        (source / name).mkdir(exist_ok=True)
+        (source / name).mkdir()
         (source / name / "__init__.py").touch()
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
     done = subprocess.run(

@@ -2,9 +2,11 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from nengo_hybrid import pipeline
 from nengo_hybrid.recipe import load_recipe, load_targets
 from nengo_hybrid.targets import load_target
 
@@ -39,6 +41,19 @@ def test_half_a_chip_is_half_of_loihi_1():
     sizes = [half.limit(n) for n in ("mesh_rows", "mesh_columns", "cores_per_tile")]
     assert half.limit("cores_per_chip") == sizes[0] * sizes[1] * sizes[2]
     assert (half.costs, half.times) == (whole.costs, whole.times)
+
+
+def test_prices_of_another_placement_are_left_out():
+    # A placement on half a chip has no counts on the whole one.
+    names = ("loihi1-fitted", "loihi2", "cortex-m4", str(PROFILES[0]))
+    about = {"recipe": {"compare": names}}
+    for target, wanted in (
+        (PROFILES[0], ["cortex-m4", "loihi1-half"]),
+        ("loihi1", ["loihi1-fitted", "cortex-m4", "loihi1-half"]),
+    ):
+        deployed = SimpleNamespace(about=about, target=load_target(target))
+        found = pipeline.recipe_comparisons(deployed)
+        assert [t.name for t in found] == wanted
 
 
 def test_the_settings_name_files_that_are_there(tmp_path):
