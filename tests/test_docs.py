@@ -2,9 +2,9 @@
 What the README and the pages of docs/ show: it runs, it parses, it leads somewhere.
 
 The blocks of a page in Python, and those of console sessions, run in order, in one
-namespace and in a folder that has the examples alone. What a session prints is what the
-page shows, but for lines of [...]. Comments before a block steer that, and are not seen
-by a reader:
+namespace and in a folder that has the examples alone. What a session prints is what it
+shows, but for lines of [...], and what Python prints is what a block "output" behind it
+shows. Comments before a block steer that, and are not seen by a reader:
 
     <!-- not run: why -->       leaves out the next block
     <!-- run first:             runs what is in the comment
@@ -13,7 +13,9 @@ by a reader:
 ``small_digits`` is there for such code: digits, and a network trained on a few of them.
 """
 
+import contextlib
 import functools
+import io
 import re
 import shlex
 from importlib import import_module
@@ -34,6 +36,7 @@ NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 COMMAND = re.compile(r"(?:^|[;&(]|\bdo|\$) *nengo-hybrid +([^\n]*)", flags=re.MULTILINE)
 ENDS = re.compile(r" {2,}|[;|&>)]| #|\.\.\.$")
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_.:a-z]*$|.*[$*?{]")
+KINDS = ("python", "console", "output")
 # The reference has training as `nengo_hybrid.train.engine.train`, which these call.
 NO_PAGE = {
     "nengo_hybrid.__version__",
@@ -47,7 +50,7 @@ def tokens(path):
 
 
 def blocks(path):
-    """Yield (line, "python" or "console", content) of what is to run."""
+    """Yield (line, "python", "console" or "output", content), in order."""
     left_out = False
     for token in tokens(path):
         line = token.map[0] + 1 if token.map else 0
@@ -56,7 +59,7 @@ def blocks(path):
             code = re.match(r"<!-- run first:\n(.*?)-->", token.content, re.DOTALL)
             if code:
                 yield line, "python", code[1]
-        elif token.type == "fence" and token.info in ("python", "console"):
+        elif token.type == "fence" and token.info in KINDS:
             if not left_out:
                 yield line, token.info, token.content
             left_out = False
@@ -87,11 +90,16 @@ def test_blocks_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     namespace = {"small_digits": small_digits, "__name__": "page"}
+    printed = io.StringIO()
     for line, kind, content in shown:
         if kind == "console":
             check_console(content)
+        elif kind == "output":
+            check_printed(content, printed.getvalue())
         else:
-            exec(compile("\n" * line + content, path, "exec"), namespace)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile("\n" * line + content, path, "exec"), namespace)
 
 
 def check_console(content):
@@ -100,9 +108,14 @@ def check_console(content):
     assert sessions
     for command, shown in sessions:
         done = CliRunner().invoke(main, shlex.split(command), env={"COLUMNS": "80"})
-        printed = "".join(f"{line.rstrip()}\n" for line in done.output.splitlines())
-        parts = map(re.escape, shown.split("[...]\n"))
-        assert re.fullmatch("(.*\n)*".join(parts), printed), printed
+        check_printed(shown, done.output)
+
+
+def check_printed(shown, printed):
+    """Compare what is printed with what is shown, but for lines of [...]."""
+    printed = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
+    parts = map(re.escape, shown.split("[...]\n"))
+    assert re.fullmatch("(.*\n)*".join(parts), printed), printed
 
 
 def test_a_session_that_prints_something_else_is_seen():
