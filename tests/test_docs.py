@@ -34,7 +34,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 COMMAND = re.compile(r"(?:^|[;&(]|\bdo|\$) *nengo-hybrid +([^\n]*)", flags=re.MULTILINE)
-ENDS = re.compile(r" {2,}|[;|&>)]| #|\.\.\.$")
+# A choice in braces is the last word of a synopsis.
+ENDS = re.compile(r" {2,}|[;|&>)]| #|\.\.\.$|(?<=\}) ")
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_.:a-z]*$|.*[$*?{]")
 KINDS = ("python", "console", "output")
 # The reference has training as `nengo_hybrid.train.engine.train`, which these call.
