@@ -142,7 +142,7 @@ def command_lines(path):
 def parse(words, is_whole):
     """Parse a command line as click does, apart from placeholders such as FILE."""
     _, words, _ = main.make_parser(click.Context(main)).parse_args(words)
-    if not words:
+    if not words or PLACEHOLDER.match(words[0]):
         return
     command = main.get_command(click.Context(main), words[0])
     assert command is not None, f"there is no command {words[0]}"
