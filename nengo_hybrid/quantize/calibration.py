@@ -8,6 +8,9 @@ from nengo_hybrid.exceptions import QuantizeError
 from nengo_hybrid.graph_run import GraphRun
 from nengo_hybrid.graph_run.neurons import checked_input, run_steps
 
+# How far from a level a value may be, in levels: float32 has 24 bits.
+LEVEL_TOLERANCE = 1e-4
+
 
 @dataclass(frozen=True)
 class Ranges:
@@ -22,11 +25,14 @@ class Ranges:
         Part of the counts of a population that do not fit into a payload.
     states : dict of str to (2, n_neurons) array
         Of integrate-and-fire neurons, the largest sizes of voltages and currents.
+    inputs : (n_values,) array
+        The sizes that input has, sorted.
     """
 
     largest: dict
     beyond: dict
     states: dict
+    inputs: np.ndarray
 
 
 def measure(graph, x, payload_bits):
@@ -74,7 +80,40 @@ def measure(graph, x, payload_bits):
         largest,
         {name: n / (n_steps * len(largest[name])) for name, n in beyond.items()},
         states,
+        np.unique(np.abs(x)),
     )
+
+
+def input_unit(sizes, most):
+    """
+    Choose what the host's input of 1 stands for.
+
+    Parameters
+    ----------
+    sizes : (n_values,) array
+        Of the input, sorted.
+    most : int
+        The largest that the host can send.
+
+    Returns
+    -------
+    float
+        The smallest for which the largest size fits; of those for which all sizes are
+        whole numbers of it, if there are any.
+
+    Examples
+    --------
+    Pixels of 0 to 16 sixteenths are 0 to 240 in 9 bits, 15 for each sixteenth.
+
+    >>> 1 / input_unit(np.arange(17) / 16, 255)
+    240.0
+    """
+    largest = sizes[-1] or 1.0
+    for n_levels in range(1, most + 1):
+        levels = sizes * (n_levels / largest)
+        if np.abs(levels - np.rint(levels)).max() < LEVEL_TOLERANCE:
+            return largest / (n_levels * (most // n_levels))
+    return largest / most
 
 
 def safe(sizes):

@@ -6,11 +6,43 @@ import numpy as np
 
 from nengo_hybrid.graded_graph import GradedProjection
 
+# Bits of a state below those of a weight, as on Loihi 1.
+FINER = 6
+
 
 def largest_weight(bits, in_pairs):
     """Return the largest size of a weight: in synapses of so many bits, or in pairs."""
     largest = 2 ** (bits - 1) - 1
     return largest * 2**bits + largest if in_pairs else largest
+
+
+def unit_bits(weights_fit, states_fit):
+    """
+    Choose how many units of its state make one of what a neuron adds up.
+
+    As many as its weights fit into their bits with, and up to `FINER` bits more where
+    its state has room, so that biases, decays and small weights are not lost in
+    rounding. These are the same for all neurons, since the synapses of a projection
+    have one exponent.
+
+    Parameters
+    ----------
+    weights_fit, states_fit : (n,) array
+        With how many units the largest weight fits, and the largest state.
+
+    Returns
+    -------
+    (n,) array
+        Whole powers of 2.
+
+    Examples
+    --------
+    >>> unit_bits(np.array([100.0, 10.0]), np.array([2.0**9, 2.0**20]))
+    array([9., 6.])
+    """
+    bits = np.floor(np.log2(np.minimum(weights_fit, states_fit)))
+    finer = np.floor(np.log2(states_fit)) - bits
+    return bits + min(FINER, finer.min(initial=FINER))
 
 
 def store(projection, weights, bits, *, in_pairs):

@@ -6,7 +6,8 @@ import numpy as np
 
 from nengo_hybrid.graded_graph import GradedPopulation
 from nengo_hybrid.programs import PROGRAMS, Widths
-from nengo_hybrid.quantize.calibration import Ranges, safe
+from nengo_hybrid.quantize.calibration import Ranges, input_unit, safe
+from nengo_hybrid.quantize.rounding import unit_bits
 from nengo_hybrid.quantize.spiking import spiking_integers
 from nengo_hybrid.quantize.turns import shears
 
@@ -47,8 +48,7 @@ class Scaling:
     def unit(self, planned):
         """Return what a payload of 1 stands for, (n,); 1 for sums, heard by nobody."""
         if planned.program == "input":
-            most = self.ranges.largest[planned.name].max(initial=0)
-            unit = safe(most) / (2 ** (self.input_bits - 1) - 1)
+            unit = input_unit(self.ranges.inputs, 2 ** (self.input_bits - 1) - 1)
             return np.full(planned.population.n_neurons, unit)
         if planned.program == "sum":
             return np.ones(planned.population.n_neurons)
@@ -109,7 +109,8 @@ class Scaling:
         population, largest = planned.population, self.ranges.largest[planned.name]
         if population.is_hybrid:
             return np.full(population.n_neurons, population.omega * self.dt), largest
-        most = 2 ** (self.message_bits - 1) / MARGIN
+        # With what a quantizer keeps that is a power of 2.
+        most = 2 ** (self.message_bits - 1) / MARGIN - 1
         return most / safe(largest), np.full(population.n_neurons, most)
 
     def _input(self, planned, drives, limit):
@@ -132,8 +133,8 @@ class Scaling:
         omega, most = self._omega(planned)
         rows = [np.abs(w).max(axis=1, initial=0) for w in drives]
         row = np.max([np.zeros(len(omega)), *rows], axis=0) * omega
-        room = np.minimum(limit / safe(row), self.state_range / (most + 1))
-        shift = np.clip(np.floor(np.log2(room)), 0, MOST_SHIFT)
+        shift = unit_bits(limit / safe(row), self.state_range / (most + 1))
+        shift = np.maximum(shift - max(0, shift.max(initial=0) - MOST_SHIFT), 0)
         scale = omega * 2**shift
         parameters = {"bias": _bias(planned) * scale, "shift": shift}
         return self.unit(planned), scale, parameters, {"v": _voltage(planned, shift)}

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nengo_hybrid.quantize.calibration import safe
-
-# Bits of a state below those of a weight, as many as on Loihi 1.
-FINER = 6
+from nengo_hybrid.quantize.rounding import unit_bits
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def spiking_integers(population, drives, limit, *, peaks, state_range, widths, d
         np.abs(per_current) * peaks[1],
         np.abs(constant) + np.abs(leak),
     ]
-    unit = _unit(
+    unit = 2 ** unit_bits(
         limit / safe(row * np.abs(per_current * into)),
         state_range / safe(np.max(sizes, axis=0)),
     )
@@ -96,18 +94,6 @@ def spiking_integers(population, drives, limit, *, peaks, state_range, widths, d
         "wait": np.zeros(n, np.int32),
     }
     return SpikingIntegers(per_current * into * unit, parameters, registers)
-
-
-def _unit(weights_fit, states_fit):
-    """
-    Return units of state per unit of voltage, powers of 2.
-
-    Up to `FINER` bits more than weights have, the same for all neurons, since a
-    projection's synapses have one exponent.
-    """
-    unit = 2 ** np.floor(np.log2(np.minimum(weights_fit, states_fit)))
-    finer = np.floor(np.log2(np.min(states_fit / unit)))
-    return unit * 2 ** min(finer, FINER)
 
 
 def _decay(part, one):

@@ -15,6 +15,7 @@ from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.lower import to_graph
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.quantize import quantize
+from nengo_hybrid.quantize.calibration import input_unit
 from nengo_hybrid.targets import load_target
 
 
@@ -131,7 +132,48 @@ def test_every_neuron_uses_its_bits(target, x):
 
     (hidden,) = quantized.into("lmu.hidden")
     rows = np.abs(hidden.weights.astype(int)).max(axis=1)
-    assert hidden.exponent == 0 and np.all((rows > 63) & (rows <= 127))
+    assert np.all((rows > 63) & (rows <= 127))
+    # 6 bits of its state are below those of a weight.
+    assert hidden.exponent == 6
+
+
+def test_what_is_small_beside_others_keeps_its_bits(target, x):
+    # A 255th of a threshold for each unit of the input, beside whole ones: a weight of
+    # 127 in 255 would be rounded to 0 or 1.
+    rng = np.random.default_rng(0)
+    graph = SpikingGraph(
+        1.0,
+        (
+            Population("x", 2, "input"),
+            hybrid("a", 12, "Identity", rng),
+            hybrid("b", 4, "Identity", rng),
+        ),
+        (
+            Projection("x to a", "x", "a", rng.normal(size=(12, 2)) / 255),
+            Projection("x to b", "x", "b", rng.normal(size=(4, 2)) / 255),
+            Projection("a to b", "a", "b", rng.normal(size=(4, 12))),
+        ),
+        "b",
+    )
+    errors = quantize(graph, target, x).errors
+
+    assert errors["x to b"] < 0.05 and errors["a to b"] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("sizes", "unit"),
+    [
+        # 15 units for each of 16 levels, and for each of 17 levels of 3.
+        (np.arange(17) / 16, 1 / 240),
+        (np.array([0.0, 3, 51]), 0.2),
+        (np.arange(256, dtype=np.float32) / 255, 1 / 255),
+        (np.array([0.0, 1.0]), 1 / 255),
+        (np.array([0.0, np.sqrt(0.5), 1.0]), 1 / 255),
+        (np.array([0.0]), 1 / 255),
+    ],
+)
+def test_levels_of_input_are_whole_numbers(sizes, unit):
+    assert input_unit(sizes, 255) == pytest.approx(unit)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
