@@ -4,7 +4,8 @@ Run networks in lava-nc's fixed-point models; a program for Lava's own environme
     python lava_peer.py networks FILE.npz OUT.npz
     python lava_peer.py file FILE.net IN.npz OUT.npz
 
-The first builds the processes of random networks; the second lets lava-dl read a file.
+The first builds the processes of random networks, of LIF or of sigma-delta neurons; the
+second lets lava-dl read a file.
 Lava needs Python 3.10 and an older NumPy than nengo-hybrid may have: nothing of
 nengo-hybrid is imported here.
 """
@@ -21,6 +22,20 @@ from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from lava.proc.lif.process import LIF
 from lava.proc.monitor.process import Monitor
+from lava.proc.sdn.process import Sigma, SigmaDelta
+
+
+def make_neurons(layer, bias):
+    """Make the neurons of a layer; see `test_lava.py`."""
+    shape = (layer["n"],)
+    kind = layer.get("kind", "lif")
+    if kind == "sigma":
+        return Sigma(shape=shape)
+    if kind == "sigma-delta":
+        exponents = {name: layer[name] for name in ("spike_exp", "state_exp")}
+        return SigmaDelta(shape=shape, vth=layer["vth"], bias=bias, **exponents)
+    decays = {name: layer[name] for name in ("du", "dv", "vth")}
+    return LIF(shape=shape, bias_mant=bias, bias_exp=6, **decays)
 
 
 def run_network(described, arrays, name):
@@ -29,19 +44,13 @@ def run_network(described, arrays, name):
     source = Source(data=arrays[f"{name}/input"])
     layers, processes = [], [source]
     for i, layer in enumerate(described["layers"]):
-        neurons = LIF(
-            shape=(layer["n"],),
-            du=layer["du"],
-            dv=layer["dv"],
-            vth=layer["vth"],
-            bias_mant=arrays[f"{name}/{i}/bias"],
-            bias_exp=6,
-        )
-        layers.append(neurons)
+        layers.append(make_neurons(layer, arrays.get(f"{name}/{i}/bias")))
     for i, layer in enumerate(described["layers"]):
         for pre in layer["from"]:
             dense = Dense(
-                weights=arrays[f"{name}/{i}/from {pre}"], weight_exp=layer["exp"]
+                weights=arrays[f"{name}/{i}/from {pre}"],
+                weight_exp=layer["exp"],
+                num_message_bits=layer.get("message_bits", 0),
             )
             sender = source if pre == "input" else layers[pre]
             sender.s_out.connect(dense.s_in)
@@ -49,7 +58,10 @@ def run_network(described, arrays, name):
             processes.append(dense)
     probes = {}
     for i, neurons in enumerate(layers):
-        for what, port in (("s", neurons.s_out), ("u", neurons.u), ("v", neurons.v)):
+        ports = {"s": neurons.s_out}
+        if isinstance(neurons, LIF):
+            ports |= {"u": neurons.u, "v": neurons.v}
+        for what, port in ports.items():
             probes[i, what] = monitor = Monitor()
             monitor.probe(port, n_steps)
     layers[0].run(
