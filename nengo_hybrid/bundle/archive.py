@@ -29,7 +29,7 @@ WANTED = {
     DEPLOYED: "a deployed one; run `nengo-hybrid deploy {path}` first",
 }
 # Unpacked; beyond, neither written nor read.
-LARGEST_BYTES = 2**33
+LARGEST_BYTES = 2**31
 # The same bytes for the same content, whenever it is written.
 WRITTEN = (1980, 1, 1, 0, 0, 0)
 UNREADABLE = (

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from nengo_hybrid.bundle import archive
 from nengo_hybrid.bundle.archive import (
     DEPLOYED,
     damage_named,
@@ -76,6 +77,41 @@ def save_deployed(deployed, path):
         "estimate": deployed.estimate,
     }
     return write_archive(path, DEPLOYED, content, arrays, level=LEVEL)
+
+
+def check_room(deployed, n_samples, n_input_steps):
+    """
+    See that a run will fit into a file, before it is made.
+
+    Parameters
+    ----------
+    deployed : Deployed
+    n_samples : int
+    n_input_steps : int
+        Steps of the input of each sample.
+
+    Raises
+    ------
+    BundleError
+        If it does not, with how many samples would.
+    """
+    if deployed.is_graded:
+        return  # Its trace has no steps.
+    graph = deployed.quantized
+    injected = {lines.population for lines in graph.inputs}
+    n_injected = sum(graph.host.population(name).n_neurons for name in injected)
+    # As emulated: spikes in a byte, injected ones in two; active compartments of each
+    # block in four, of each population in 16 with those that are not.
+    populations = {block.population for block in graph.blocks} | injected
+    per_step = graph.n_compartments + 2 * n_injected
+    per_step += 4 * len(graph.blocks) + 16 * len(populations)
+    per_sample = per_step * graph.chip_time_steps(n_input_steps)
+    if n_samples * per_sample > archive.LARGEST_BYTES:
+        raise BundleError(
+            f"a run of {n_samples:,} samples takes {n_samples * per_sample:,} bytes, "
+            f"and a bundle may have {archive.LARGEST_BYTES:,}; emulate at most "
+            f"--samples {archive.LARGEST_BYTES // per_sample}"
+        )
 
 
 def load_deployed(path, *, needed=()):

@@ -127,8 +127,10 @@ def run_bundle(path, *, samples, batch_size, seed, json_path, quiet):
     ------
     DataError
         If there are fewer samples than are asked for.
+    BundleError
+        If it is no deployed network, or the run would not fit into its file.
     """
-    from nengo_hybrid.bundle import load_deployed, save_deployed
+    from nengo_hybrid.bundle import check_room, load_deployed, save_deployed
 
     deployed = load_deployed(path)
     check_file("FILE", Path(path))
@@ -142,11 +144,13 @@ def run_bundle(path, *, samples, batch_size, seed, json_path, quiet):
             f"--samples needs at most the {len(test)} samples of the test set, got "
             f"{samples}"
         )
+    test = test.head(samples)
+    check_room(deployed, *test.x.shape[:2])
     try:
         with sample_bars(quiet, *TITLES) as (on_chip, in_floats):
             deployed = pipeline.run_test(
                 deployed,
-                test.head(samples),
+                test,
                 seed=deployed.about["seed"] if seed is None else seed,
                 at_once=batch_size,
                 progress=on_chip,

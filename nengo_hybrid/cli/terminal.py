@@ -35,6 +35,8 @@ def quiet_imports():
 
 def import_training():
     """Import what training needs, quietly; `train` tells what is missing."""
+    # What TensorFlow says of graphics cards as it trains is held back by this.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_imports(), contextlib.suppress(ImportError):
         import nengo_hybrid.train.engine  # noqa: F401
 

@@ -10,6 +10,7 @@ import pytest
 from nengo_hybrid import datasets, pipeline, recipe_training
 from nengo_hybrid.bundle import (
     Bundle,
+    archive,
     load_bundle,
     load_deployed,
     save_bundle,
@@ -215,6 +216,36 @@ def test_a_deployed_network_takes_the_place_of_an_older_one(
     done(run("deploy", "run/bundle.zip", *out, "--chip-steps", "3", "--seed", "5"))
     assert load_deployed(path).quantized.chip_steps == 3
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_run_that_its_file_cannot_hold_is_refused_before_work(
+    run, after, refused, monkeypatch
+):
+    file = after("deploy")
+    found = load_deployed(file)
+    trace = pipeline.run_deployed(found, few_digits(3).test.x)
+    spikes = ("spikes", "updates_active", "updates_inactive", "active_by_block")
+    arrays = [
+        array
+        for population in trace.populations.values()
+        for array in (getattr(population, name) for name in spikes)
+        if array is not None
+    ]
+    n_bytes = sum(array.nbytes for array in arrays)
+    limit = n_bytes - 1
+
+    def limited(seed):
+        # Once the file is loaded, whose tables alone are as large.
+        monkeypatch.setattr(archive, "LARGEST_BYTES", limit)
+        return few_digits(seed)
+
+    monkeypatch.setitem(recipe_training.DATASETS, "digits", limited)
+    monkeypatch.setattr(pipeline, "run_test", None)
+    refused(
+        run("emulate", file),
+        f"BundleError: a run of 12 samples takes {n_bytes:,} bytes, and a bundle may "
+        f"have {limit:,}; emulate at most --samples 11",
+    )
 
 
 def test_an_interrupt_leaves_the_file_as_it_was(run, after, tmp_path, monkeypatch):
