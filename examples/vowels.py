@@ -61,7 +61,7 @@ def find_files():
         if not path.is_file():
             raise DataError(
                 f"vowels needs the file {path}, which this version of aeon does not "
-                "ship; run `pip install --no-deps aeon==1.6.0`"
+                "ship; run `pip install --no-deps aeon==1.3.0`"
             )
     return paths
 

@@ -100,7 +100,7 @@ def test_an_aeon_without_the_file_is_named(vowels, made_up):
     made_up[1].unlink()
     words = (
         f"vowels needs the file {made_up[1]}, which this version of aeon does not "
-        "ship; run `pip install --no-deps aeon==1.6.0`"
+        "ship; run `pip install --no-deps aeon==1.3.0`"
     )
     with pytest.raises(DataError, match=f"^{re.escape(words)}$"):
         vowels.find_files()
