@@ -64,6 +64,15 @@ def load_bundle(path):
     """
     Read a bundle; nothing of it is executed.
 
+    Parameters
+    ----------
+    path : path-like
+        The zip that `save_bundle` or ``nengo-hybrid train`` wrote.
+
+    Returns
+    -------
+    Bundle
+
     Raises
     ------
     BundleError

@@ -74,6 +74,11 @@ def load_lava_input(path):
     """
     Load the input layer of a file of Lava-DL, if it has neurons.
 
+    Parameters
+    ----------
+    path : path-like
+        A ``.net`` file, as lava-dl exports it.
+
     Returns
     -------
     LavaInput

@@ -42,6 +42,10 @@ def load_json(path):
     """
     Read a report that `write_json` wrote.
 
+    Parameters
+    ----------
+    path : path-like
+
     Returns
     -------
     dict

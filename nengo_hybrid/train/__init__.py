@@ -14,6 +14,17 @@ def train(network, data, **settings):
     """
     Train a network; see `nengo_hybrid.train.engine.train`.
 
+    Parameters
+    ----------
+    network : nengo.Network
+    data : Dataset
+    settings
+        As there: epochs, smoothing, budgets and others.
+
+    Returns
+    -------
+    Trained
+
     Raises
     ------
     CompatError
