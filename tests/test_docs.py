@@ -1,5 +1,5 @@
 """
-What the README and the pages of docs/ show: it runs, it parses, it leads somewhere.
+What README, docs/ and docstrings show: it runs, it parses, it leads somewhere.
 
 The blocks of a page in Python, and those of console sessions, run in order, in one
 namespace and in a folder that has the examples alone. What a session prints is what it
@@ -14,10 +14,12 @@ shows. Comments before a block steer that, and are not seen by a reader:
 """
 
 import contextlib
+import doctest
 import functools
 import io
 import re
 import shlex
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -33,6 +35,11 @@ from nengo_hybrid.cli.bench import find_benchmark
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted(ROOT.glob("nengo_hybrid/**/*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 COMMAND = re.compile(r"(?:^|[;&(]|\bdo|\$) *nengo-hybrid +([^\n]*)", flags=re.MULTILINE)
 # A choice in braces is the last word of a synopsis.
 ENDS = re.compile(r" {2,}|[;|&>)]| #|\.\.\.$|(?<=\}) ")
@@ -192,6 +199,18 @@ def test_links_lead_to_pages(path):
             link = child.attrs.get("href") or child.attrs.get("src")
             if link and not re.match(r"https?:|#", link):
                 assert (path.parent / link.partition("#")[0]).exists(), link
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_in_docstrings_are_right(name):
+    import nengo
+    import numpy as np
+
+    import_module(name)
+    known = {"np": np, "nengo": nengo, "nh": nengo_hybrid}
+    # From there, since `nengo_hybrid.train` is a function, too.
+    found = doctest.testmod(sys.modules[name], extraglobs=known)
+    assert found.attempted and not found.failed
 
 
 def documented():

@@ -105,7 +105,7 @@ def input_unit(sizes, most):
     --------
     Pixels of 0 to 16 sixteenths are 0 to 240 in 9 bits, 15 for each sixteenth.
 
-    >>> 1 / input_unit(np.arange(17) / 16, 255)
+    >>> float(1 / input_unit(np.arange(17) / 16, 255))
     240.0
     """
     largest = sizes[-1] or 1.0
