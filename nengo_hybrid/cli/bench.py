@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nengo_hybrid.cli.files import check_files
-from nengo_hybrid.cli.status import FAILED, interrupt_as_status
+from nengo_hybrid.cli.status import FAILED
 from nengo_hybrid.exceptions import HybridError
 from nengo_hybrid.version import version
 
@@ -43,9 +43,8 @@ def bench(name, json_path, quick, quiet):
     paths = [str(BENCHMARKS.parent), os.environ.get("PYTHONPATH")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [sys.executable, str(script), *options]
-    with interrupt_as_status():
-        out = subprocess.DEVNULL if quiet else None
-        done = subprocess.run(command, env=environment, stdout=out, check=False)
+    out = subprocess.DEVNULL if quiet else None
+    done = subprocess.run(command, env=environment, stdout=out, check=False)
     if done.returncode:
         sys.exit(done.returncode if done.returncode > 0 else FAILED)
 

@@ -15,7 +15,6 @@ from nengo_hybrid.cli.options import (
     quiet_option,
     seed_option,
 )
-from nengo_hybrid.cli.status import interrupt_as_status
 from nengo_hybrid.cli.terminal import import_training, sample_bars
 
 
@@ -94,14 +93,13 @@ def report(file, html, json_path, quiet):
     """
     from nengo_hybrid.report import render_text, to_json, write_html
 
-    with interrupt_as_status():
-        content = load_report(file)
-        check_files({"--html": html, "--json": json_path}, {"FILE": file})
-        if html is not None:
-            write_html(content, html)
-        write_text(to_json(content), json_path)
-        if not quiet and json_path != STANDARD_OUTPUT:
-            Console().print(render_text(content))
+    content = load_report(file)
+    check_files({"--html": html, "--json": json_path}, {"FILE": file})
+    if html is not None:
+        write_html(content, html)
+    write_text(to_json(content), json_path)
+    if not quiet and json_path != STANDARD_OUTPUT:
+        Console().print(render_text(content))
 
 
 def load_report(file):

@@ -13,7 +13,6 @@ from nengo_hybrid.cli.options import (
     quiet_option,
     seed_option,
 )
-from nengo_hybrid.cli.status import interrupt_as_status
 from nengo_hybrid.cli.terminal import quiet_imports
 from nengo_hybrid.exceptions import BundleError
 
@@ -57,26 +56,23 @@ def deploy(run, target, out, chip_steps, seed, json_path, quiet):
     from nengo_hybrid.recipe import check_chip
     from nengo_hybrid.targets import load_target
 
-    with interrupt_as_status():
-        path = trained_file(run)
-        bundle = load_bundle(path)
-        chip = load_target(target or recipe_target(bundle, path))
-        check_chip(chip)
-        out = out or default_out(path, chip)
-        check_files({"--out": out, "--json": json_path}, {"RUN": path})
-        with quiet_imports():
-            import nengo_hybrid.lower  # noqa: F401
-        from nengo_hybrid import pipeline, results
+    path = trained_file(run)
+    bundle = load_bundle(path)
+    chip = load_target(target or recipe_target(bundle, path))
+    check_chip(chip)
+    out = out or default_out(path, chip)
+    check_files({"--out": out, "--json": json_path}, {"RUN": path})
+    with quiet_imports():
+        import nengo_hybrid.lower  # noqa: F401
+    from nengo_hybrid import pipeline, results
 
-        deployed = pipeline.deploy_bundle(
-            bundle, chip, chip_steps=chip_steps, seed=seed
-        )
-        save_deployed(deployed, out)
-        figures = results.figures(deployed)
-        write_figures(figures, json_path)
-        if not quiet and json_path != STANDARD_OUTPUT:
-            show_deployed(figures)
-            click.echo(f"wrote {out}; next: nengo-hybrid emulate {out}")
+    deployed = pipeline.deploy_bundle(bundle, chip, chip_steps=chip_steps, seed=seed)
+    save_deployed(deployed, out)
+    figures = results.figures(deployed)
+    write_figures(figures, json_path)
+    if not quiet and json_path != STANDARD_OUTPUT:
+        show_deployed(figures)
+        click.echo(f"wrote {out}; next: nengo-hybrid emulate {out}")
 
 
 def trained_file(run):

@@ -15,7 +15,7 @@ from nengo_hybrid.cli.options import (
     json_option,
     quiet_option,
 )
-from nengo_hybrid.cli.status import FAILED, interrupt_as_status
+from nengo_hybrid.cli.status import FAILED
 from nengo_hybrid.cli.terminal import quiet_imports
 from nengo_hybrid.exceptions import BuildError, HybridError, LowerError
 
@@ -61,8 +61,7 @@ def doctor(network, target, json_path, quiet):
             )
         check_installed(quiet)
         return
-    with interrupt_as_status():
-        check_network(network, target or "loihi1", json_path, quiet)
+    check_network(network, target or "loihi1", json_path, quiet)
 
 
 def check_installed(quiet):

@@ -14,7 +14,6 @@ from nengo_hybrid.cli.options import (
     quiet_option,
     seed_option,
 )
-from nengo_hybrid.cli.status import interrupt_as_status
 from nengo_hybrid.cli.terminal import sample_bars
 from nengo_hybrid.exceptions import DataError
 
@@ -87,15 +86,14 @@ def emulate(file, samples, batch_size, seed, json_path, quiet, **options):
     nengo-hybrid emulate model.py:net --time 1 --out recorded.npz
     """
     common = {"seed": seed, "json_path": json_path, "quiet": quiet}
-    with interrupt_as_status():
-        if is_bundle(file):
-            refuse_given(OF_A_NETWORK, "networks of Python files, not for bundles")
-            run_bundle(file, samples=samples, batch_size=batch_size, **common)
-            return
-        refuse_given(OF_A_BUNDLE, "bundles, not for networks of Python files")
-        if options["seconds"] is None:
-            raise click.UsageError("Missing option '--time'.")
-        run_network(file, **common, **options)
+    if is_bundle(file):
+        refuse_given(OF_A_NETWORK, "networks of Python files, not for bundles")
+        run_bundle(file, samples=samples, batch_size=batch_size, **common)
+        return
+    refuse_given(OF_A_BUNDLE, "bundles, not for networks of Python files")
+    if options["seconds"] is None:
+        raise click.UsageError("Missing option '--time'.")
+    run_network(file, **common, **options)
 
 
 def is_bundle(file):

@@ -12,7 +12,6 @@ from nengo_hybrid.cli.options import (
     json_option,
     quiet_option,
 )
-from nengo_hybrid.cli.status import interrupt_as_status
 
 
 @click.command()
@@ -39,22 +38,21 @@ def estimate(bundle, targets, json_path, quiet):
     from nengo_hybrid.bundle import load_deployed, save_deployed
     from nengo_hybrid.targets import load_target
 
-    with interrupt_as_status():
-        others = [load_target(name) for name in targets]
-        deployed = load_deployed(bundle, needed=("run",))
-        check_file("BUNDLE", Path(bundle))
-        check_files({"--json": json_path}, {"BUNDLE": bundle})
-        from nengo_hybrid import pipeline, results
+    others = [load_target(name) for name in targets]
+    deployed = load_deployed(bundle, needed=("run",))
+    check_file("BUNDLE", Path(bundle))
+    check_files({"--json": json_path}, {"BUNDLE": bundle})
+    from nengo_hybrid import pipeline, results
 
-        if not targets:
-            others = pipeline.recipe_comparisons(deployed)
-        deployed = pipeline.estimate_run(deployed, others)
-        save_deployed(deployed, bundle)
-        figures = results.figures(deployed)
-        write_figures(figures, json_path)
-        if not quiet and json_path != STANDARD_OUTPUT:
-            show_estimate(figures)
-            click.echo(f"wrote {bundle}; next: nengo-hybrid report {bundle}")
+    if not targets:
+        others = pipeline.recipe_comparisons(deployed)
+    deployed = pipeline.estimate_run(deployed, others)
+    save_deployed(deployed, bundle)
+    figures = results.figures(deployed)
+    write_figures(figures, json_path)
+    if not quiet and json_path != STANDARD_OUTPUT:
+        show_estimate(figures)
+        click.echo(f"wrote {bundle}; next: nengo-hybrid report {bundle}")
 
 
 def show_estimate(figures):

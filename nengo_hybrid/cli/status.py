@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and its errors as one line."""
+"""How every command ends: its exit status, and its errors as one line."""
 
 import contextlib
 import sys
@@ -26,7 +26,7 @@ class Commands(click.Group):
 
     def invoke(self, context):
         try:
-            with wrong_usage_as_line(context):
+            with wrong_usage_as_line(context), interrupt_as_status():
                 return super().invoke(context)
         except HybridError as error:
             if context.params.get("debug"):

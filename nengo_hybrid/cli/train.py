@@ -12,7 +12,6 @@ from nengo_hybrid.cli.options import (
     quiet_option,
     seed_option,
 )
-from nengo_hybrid.cli.status import interrupt_as_status
 from nengo_hybrid.cli.terminal import import_training, sample_bars
 
 
@@ -38,26 +37,25 @@ def train(recipe, out, resume, seed, json_path, quiet):
     """
     from nengo_hybrid.recipe import load_recipe
 
-    with interrupt_as_status():
-        recipe = load_recipe(recipe)
-        check_folder(out)
-        check_files({"--json": json_path}, {})
-        import_training()
-        from nengo_hybrid.recipe_training import train_into
+    recipe = load_recipe(recipe)
+    check_folder(out)
+    check_files({"--json": json_path}, {})
+    import_training()
+    from nengo_hybrid.recipe_training import train_into
 
-        with sample_bars(quiet, "run the test set") as (on_sample,):
-            bundle = train_into(
-                recipe,
-                out,
-                seed=seed,
-                resume=resume,
-                progress=not quiet,
-                on_sample=on_sample,
-            )
-        write_figures(bundle.about, json_path)
-        if not quiet and json_path != STANDARD_OUTPUT:
-            show_figures(bundle.about)
-            click.echo(f"wrote {out}/bundle.zip; next: nengo-hybrid deploy {out}")
+    with sample_bars(quiet, "run the test set") as (on_sample,):
+        bundle = train_into(
+            recipe,
+            out,
+            seed=seed,
+            resume=resume,
+            progress=not quiet,
+            on_sample=on_sample,
+        )
+    write_figures(bundle.about, json_path)
+    if not quiet and json_path != STANDARD_OUTPUT:
+        show_figures(bundle.about)
+        click.echo(f"wrote {out}/bundle.zip; next: nengo-hybrid deploy {out}")
 
 
 def show_figures(about):

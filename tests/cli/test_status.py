@@ -152,3 +152,25 @@ def test_wrong_usage_has_its_status_in_the_shell(in_a_process_of_its_own):
     assert done.stderr == (
         "nengo-hybrid: Missing argument 'FILE'; see nengo-hybrid report --help\n"
     )
+
+
+@pytest.mark.parametrize(
+    "place, args",
+    [
+        ("nengo_hybrid.pipeline.run_recipe", ("demo",)),
+        ("nengo_hybrid.recipe.load_recipe", ("train", "digits", "--out", "run")),
+        ("nengo_hybrid.bundle.load_bundle", ("deploy", "run")),
+        ("nengo_hybrid.bundle.load_deployed", ("emulate", "net.zip")),
+        ("nengo_hybrid.bundle.load_deployed", ("estimate", "net.zip")),
+        ("nengo_hybrid.report.load_json", ("report", "report.json")),
+        ("nengo_hybrid.versions.check_versions", ("doctor",)),
+        ("nengo_hybrid.targets.target_names", ("targets",)),
+    ],
+)
+def test_an_interrupt_has_its_status_in_every_command(run, monkeypatch, place, args):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupted)
+    result = run(*args)
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
