@@ -10,7 +10,7 @@ import functools
 import math
 import types
 import typing
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 
 import numpy as np
 
@@ -127,8 +127,12 @@ class _Reader:
         if name not in self.known:
             raise ValueError(f"it has a value of the unknown type {name!r}")
         hints = _field_types(self.known[name])
-        if not set(plain) <= set(hints):
-            raise ValueError(f"{name} has the fields {', '.join(plain)}")
+        for key in sorted(set(plain) ^ set(hints)):
+            if key not in hints or key in _required(self.known[name]):
+                verb = "has an unknown" if key in plain else "lacks the"
+                raise ValueError(
+                    f"{name} {verb} field {key!r}, as if it were of another version"
+                )
         values = {key: self.value(item) for key, item in plain.items()}
         for key, value in values.items():
             if not _is_of(value, hints[key]):
@@ -141,6 +145,14 @@ def _field_types(kind):
     """Return the types that each field of a dataclass may have."""
     hints = typing.get_type_hints(kind)
     return {field.name: _alternatives(hints[field.name]) for field in fields(kind)}
+
+
+@functools.cache
+def _required(kind):
+    """Return the fields of a dataclass that have no default."""
+    absent = (MISSING, MISSING)
+    given = {f.name: (f.default, f.default_factory) for f in fields(kind)}
+    return {name for name, defaults in given.items() if defaults == absent}
 
 
 def _alternatives(hint):
