@@ -21,6 +21,7 @@ HOMES = {
     "deploy": "nengo_hybrid.pipeline",
     "load_bundle": "nengo_hybrid.bundle",
     "load_lava": "nengo_hybrid.interchange",
+    "load_lava_graded": "nengo_hybrid.interchange",
     "load_nir": "nengo_hybrid.interchange",
     "load_target": "nengo_hybrid.targets",
     "run_deployed": "nengo_hybrid.pipeline",

@@ -199,6 +199,18 @@ PROGRAMS = {
             *("GE", "SKP", "MUL_SHR", "SPIKE", "OR"),
         ),
     ),
+    "delta": Program(
+        parameters=("threshold", "shift"),
+        registers=("told",),
+        equations=(
+            "if |i - told| >= threshold:",
+            "send (i - told) >> shift",
+            "told <- i",
+        ),
+        instructions=(
+            *("NEG", "ADD", "LT", "NEG", "SEL", "GE", "SKP", "MUL_SHR", "SPIKE", "OR"),
+        ),
+    ),
     "sigma": Program(
         parameters=(),
         registers=("sigma",),

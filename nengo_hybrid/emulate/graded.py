@@ -8,7 +8,7 @@ from nengo_hybrid.emulate.graded_kernel import PAYLOAD, STATE, run_graded_block
 from nengo_hybrid.emulate.graded_neurons import COLUMNS, KINDS, LANES, REGISTERS
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graded_trace import GradedTrace
-from nengo_hybrid.graph_run.program import dense_matrices
+from nengo_hybrid.graph_run.program import DENSE, SMALL, dense_matrices
 from nengo_hybrid.graph_run.run import GraphRun
 from nengo_hybrid.programs import PROGRAMS
 
@@ -49,14 +49,15 @@ class GradedRun(GraphRun):
         places = dict(
             zip((p.name for p in graph.populations), self.starts, strict=False)
         )
-        whole = [
-            replace(p, weights=p.weights * 2.0**p.exponent) for p in graph.projections
+        is_dense = [_is_dense(projection) for projection in graph.projections]
+        dense = [p for p, yes in zip(graph.projections, is_dense, strict=True) if yes]
+        rest = [
+            p for p, yes in zip(graph.projections, is_dense, strict=True) if not yes
         ]
-        table, flat = dense_matrices(whole, places, np.float64)
-        # Powers of two are exact in either type, so that stored weights count.
-        stored = (np.abs(p.weights, dtype=np.int64) for p in graph.projections)
-        reach = [weights.sum(axis=1).max() for weights in stored]
-        self.matrices = table, flat, flat.astype(np.float32), np.array(reach, float)
+        self.matrices = (
+            _dense_matrices(dense, places),
+            _single_synapses(rest, places, self.starts[-1]),
+        )
 
     def checked_input(self, x):
         """
@@ -110,6 +111,35 @@ class GradedRun(GraphRun):
             f"more than {bits} bits hold; quantize the network with data as large as "
             "these"
         )
+
+
+def _is_dense(projection):
+    size = projection.weights.size
+    return size < SMALL or np.count_nonzero(projection.weights) > DENSE * size
+
+
+def _dense_matrices(projections, places):
+    """Return what `run_graded_block` takes of projections that are whole matrices."""
+    whole = [replace(p, weights=p.weights * 2.0**p.exponent) for p in projections]
+    table, flat = dense_matrices(whole, places, np.float64)
+    # Powers of two are exact in either type, so that stored weights count.
+    stored = (np.abs(p.weights, dtype=np.int64) for p in projections)
+    reach = [weights.sum(axis=1).max() for weights in stored]
+    return table, flat, flat.astype(np.float32), np.array(reach, float)
+
+
+def _single_synapses(projections, places, n):
+    """Return what `run_graded_block` takes of projections of few synapses."""
+    parts = [[np.zeros(0, np.int64)] * 4]
+    for p in projections:
+        post, pre = np.nonzero(p.weights)
+        weights = p.weights[post, pre] * 2.0**p.exponent
+        delays = np.full(len(post), p.delay)
+        parts.append([post + places[p.post], pre + places[p.pre], weights, delays])
+    posts, columns, weights, delays = map(np.concatenate, zip(*parts, strict=True))
+    order = np.argsort(posts, kind="stable")
+    firsts = np.searchsorted(posts[order], np.arange(n + 1))
+    return firsts, columns[order], weights[order].astype(float), delays[order]
 
 
 def _check_program(population):

@@ -27,8 +27,9 @@ STATE, PAYLOAD = 0, 1
 def _gather(sent, sizes, step, start, stop, drive, matrices):
     """Sum up what comes over the synapses of a population, all lanes."""
     n_kept = len(sent)
-    table, flat, flat32, reach = matrices
+    (table, flat, flat32, reach), sparse = matrices
     drive[start:stop] = 0
+    _gather_sparse(sent, step, start, stop, drive, sparse)
     for i in range(len(table)):
         first, n_post, n_pre, post, pre, delay = table[i]
         if post != start:
@@ -44,6 +45,18 @@ def _gather(sent, sizes, step, start, stop, drive, matrices):
             drive[start:stop] += np.dot(
                 flat[first:last].reshape(n_post, n_pre), values.astype(np.float64)
             )
+
+
+@njit(nogil=True, cache=True)
+def _gather_sparse(sent, step, start, stop, drive, sparse):
+    """Add what comes over single synapses, in float64: exact below 53 bits."""
+    firsts, columns, weights, delays = sparse
+    for j in range(start, stop):
+        for i in range(firsts[j], firsts[j + 1]):
+            values = sent[(step - delays[i]) % len(sent), columns[i]]
+            weight = weights[i]
+            for k in range(LANES):
+                drive[j, k] += weight * values[k]
 
 
 @njit(nogil=True, cache=True)
@@ -91,9 +104,11 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
         its payloads, and the parameters (12, n) of all neurons, int64; behind them
         the size that leaves a register, the bits of a factor, and how many steps what
         was sent is kept.
-    matrices : tuple of array
-        As `nengo_hybrid.graph_run.program` makes them; the weights in float32 too, and
-        the largest sum of the sizes of a row's stored weights for each matrix.
+    matrices : tuple of tuple of array
+        Whole matrices, as `nengo_hybrid.graph_run.program` makes them; the weights in
+        float32 too, and the largest sum of the sizes of a row's stored weights for each
+        matrix. Beside them single synapses by the neuron they lead to: where those of
+        each neuron start, where they come from, their weights and delays.
     registers : (3, n, LANES) int64 array
     x : (n_real, n_steps, size_in) int32 array
     kept, out

@@ -11,7 +11,7 @@ from numba import njit
 LANES = 64
 INPUT, SUM, QUANTIZER, RELU_QUANTIZER, ROTOR = -1, 0, 1, 2, 3
 CUBA, CUBA_SUBTRACTS, INTEGRATOR, INTEGRATOR_SUBTRACTS = 4, 5, 6, 7
-LEAKY, DELTA, SIGMA = 8, 9, 10
+LEAKY, SIGMA_DELTA, DELTA, SIGMA = 8, 9, 10, 11
 KINDS = {
     "input": INPUT,
     "sum": SUM,
@@ -23,7 +23,8 @@ KINDS = {
     "integrate-and-fire": INTEGRATOR,
     "integrate-and-fire, subtracting": INTEGRATOR_SUBTRACTS,
     "leaky": LEAKY,
-    "sigma-delta": DELTA,
+    "sigma-delta": SIGMA_DELTA,
+    "delta": DELTA,
     "sigma": SIGMA,
 }
 # Rows of the table of parameters, and registers.
@@ -89,8 +90,8 @@ def run_program(kind, part, drive, registers, parameters, now, bits):
         return _run_sums(start, stop, drive, parameters, now)
     if kind == LEAKY:
         return _run_leaky(start, stop, drive, registers, parameters, now, bits)
-    if kind == DELTA:
-        return _run_deltas(start, stop, drive, registers, parameters, now)
+    if kind in (SIGMA_DELTA, DELTA):
+        return _run_deltas(kind, start, stop, drive, registers, parameters, now)
     if kind == SIGMA:
         return _run_sigmas(start, stop, drive, registers, now)
     if kind >= CUBA:
@@ -229,17 +230,19 @@ def _run_leaky(start, stop, drive, registers, parameters, now, bits):
 
 
 @njit(nogil=True, cache=True)
-def _run_deltas(start, stop, drive, registers, parameters, now):
-    """Sum up, and send by how much what is above 0 has changed, if by enough."""
+def _run_deltas(kind, start, stop, drive, registers, parameters, now):
+    """Send by how much what comes, or its sum above 0, has changed, if by enough."""
     sigma, told = registers[V], registers[M]
     largest, most = np.int64(0), np.int64(0)
     for j in range(start, stop):
         bias, threshold = parameters[BIAS, j], parameters[THRESHOLD, j]
         for k in range(LANES):
-            sigma[j, k] += np.int64(drive[j, k])
-            act = max(sigma[j, k] + bias, 0)
+            act = np.int64(drive[j, k])
+            if kind == SIGMA_DELTA:
+                sigma[j, k] += act
+                act = max(sigma[j, k] + bias, 0)
             delta = act - told[j, k]
-            largest = max(largest, abs(sigma[j, k]), act, abs(delta))
+            largest = max(largest, abs(sigma[j, k]), abs(act), abs(delta))
             now[j, k] = 0
             if abs(delta) >= threshold:
                 now[j, k] = delta >> parameters[SHIFT, j]

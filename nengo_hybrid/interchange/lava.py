@@ -125,7 +125,7 @@ def load_lava(path, *, target="loihi1", n_layers=None):
     """
     target = load_target(target) if isinstance(target, str) else target
     with told_with_path(path, WHAT):
-        described = read_layers(path)[:n_layers]
+        described = read_layers(path, n_layers)
         n_inputs, layers = _interpret(described)
         blocks, axons = to_blocks(layers, n_inputs, target, vmin=-VMAX, vmax=VMAX)
     lines = SpikeInput("input", "input", n_inputs, axons)
@@ -155,9 +155,9 @@ def _probes(blocks, last):
     return (Probe(f"voltage of {last.name}", "voltage", parts),)
 
 
-def read_layers(path):
+def read_layers(path, n_layers=None):
     """
-    Read the layers of a file, in their order.
+    Read the layers of a file, in their order; the first of them alone, if so said.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def read_layers(path):
         raise InterchangeError(
             f"its {len(found)} layers need the names 0 to {len(found) - 1}, got {names}"
         )
-    return [_checked_layer(i, found[str(i)]) for i in range(len(found))]
+    return [_checked_layer(i, found[str(i)]) for i in range(len(found))[:n_layers]]
 
 
 def _checked_layer(number, layer):
@@ -189,15 +189,9 @@ def _checked_layer(number, layer):
     unknown = sorted(set(layer) - SAID[kind] - {"type", "shape", "neuron"})
     if unknown:
         raise InterchangeError(f"{who} has {unknown[0]!r}, which would be lost")
-    shape = tuple(int(n) for n in np.ravel(_whole(layer["shape"], who, "shape")))
+    shape = tuple(int(n) for n in np.ravel(whole(layer["shape"], who, "shape")))
     if min(shape, default=0) < 1:
         raise InterchangeError(f"{who} needs a shape of sizes, got {shape}")
-    delay = np.ravel(layer.get("delay", 0))
-    if np.any(delay):
-        raise InterchangeError(
-            f"{who} has delays of up to {delay.max():g} steps; a spike of the graph "
-            "arrives in the next step. Train without delays"
-        )
     return layer | {"type": kind, "shape": shape, "who": who}
 
 
@@ -221,14 +215,14 @@ def _interpret(described):
         if kind == "flatten":
             shape = shape if shape is None else (math.prod(shape),)
             continue
-        matrices, n_pre, shape = _matrices(layer, shape)
+        _refuse_delays(layer)
+        matrices, n_pre, shape = read_matrices(layer, shape)
+        matrices = [matrix * 2**SHIFT for matrix in matrices]
         n_inputs = n_pre if n_inputs is None else n_inputs
         name = f"{kind} {number}"
         weights = dict(zip((source, name), matrices, strict=False))
         neurons = read_neurons(layer, math.prod(shape), shape)
-        bias = _spread(
-            layer.get("bias", 0), shape, who, "bias", -MAX_BIAS, MAX_BIAS - 1
-        )
+        bias = spread(layer.get("bias", 0), shape, who, "bias", -MAX_BIAS, MAX_BIAS - 1)
         layers.append(
             Layer(
                 name=name,
@@ -246,7 +240,17 @@ def _interpret(described):
     return n_inputs, layers
 
 
-def _matrices(layer, shape):
+def _refuse_delays(layer):
+    delay = np.ravel(layer.get("delay", 0))
+    if np.any(delay):
+        raise InterchangeError(
+            f"{layer['who']} has delays of up to {delay.max():g} steps; a spike of the "
+            "graph arrives in the next step. Train without delays, or take "
+            "load_lava_graded"
+        )
+
+
+def read_matrices(layer, shape):
     """
     Return the weights of a layer, from outside and from itself, and its shapes.
 
@@ -265,7 +269,7 @@ def _matrices(layer, shape):
     found = []
     for name in ("weight", "weight_rec"):
         if name in layer:
-            values = _whole(layer[name], who, name)
+            values = whole(layer[name], who, name)
             if values.size == 0 or values.size % n_neurons or values.ndim > 2:
                 raise InterchangeError(
                     f"{who} needs a {name} of {n_neurons} rows, got {values.shape}"
@@ -293,7 +297,7 @@ def _matrices(layer, shape):
 def _dense(values):
     """Return a matrix of which every entry is stored."""
     rows, columns = np.indices(values.shape).reshape(2, -1)
-    entries = (values.ravel().astype(np.int32) << SHIFT, (rows, columns))
+    entries = (values.ravel().astype(np.int32), (rows, columns))
     return sparse.coo_array(entries, shape=values.shape).tocsr()
 
 
@@ -304,7 +308,7 @@ def _convolution(layer, shape):
             f"{who} needs an input of channels, height and width, got {shape}; the "
             "file needs an input layer with its shape"
         )
-    kernel = _whole(layer["weight"], who, "weight")
+    kernel = whole(layer["weight"], who, "weight")
     if kernel.ndim == 5 and kernel.shape[4] == 1:
         kernel = kernel[..., 0]
     if kernel.ndim != 4 or 0 in kernel.shape:
@@ -316,8 +320,8 @@ def _convolution(layer, shape):
         name: _pair(layer.get(name, default), who, name)
         for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))
     }
-    groups = int(_single(layer.get("groups", 1), who, "groups"))
-    kernel = kernel.astype(np.int32) << SHIFT
+    groups = int(single(layer.get("groups", 1), who, "groups"))
+    kernel = kernel.astype(np.int32)
     matrix, output = convolution_matrix(kernel, shape, groups=groups, **steps)
     if output != layer["shape"]:
         raise InterchangeError(
@@ -347,8 +351,8 @@ def read_neurons(layer, n_neurons, shape):
     if kind not in NEURONS:
         raise InterchangeError(
             f"{who} has neurons of type {str(kind)[:20]!r}; needed "
-            f"{' or '.join(NEURONS)}. Sigma-delta and resonating neurons send values, "
-            "which the graph's spikes do not carry"
+            f"{' or '.join(NEURONS)}. Sigma-delta neurons send values, which the "
+            "graph's spikes do not carry: load_lava_graded reads them"
         )
     for name, plain in PLAIN.items():
         if np.any(np.ravel(said.get(name, plain)) != plain):
@@ -365,14 +369,14 @@ def read_neurons(layer, n_neurons, shape):
     if missing:
         raise InterchangeError(f"{who} needs {missing[0]} of its neurons, and has none")
     return Neurons(
-        *(_spread(said[name], shape, who, name, 0, bounds[name]) for name in bounds)
+        *(spread(said[name], shape, who, name, 0, bounds[name]) for name in bounds)
     )
 
 
-def _spread(values, shape, who, name, low, high):
+def spread(values, shape, who, name, low, high):
     """Return whole numbers for each neuron of a layer; one, or by channel or neuron."""
     n_neurons = math.prod(shape)
-    values = np.ravel(_whole(values, who, name))
+    values = np.ravel(whole(values, who, name))
     if values.size not in (1, shape[0], n_neurons):
         raise InterchangeError(
             f"{who} needs a {name} for all, for each of {shape[0]} channels or "
@@ -388,7 +392,7 @@ def _spread(values, shape, who, name, low, high):
     return np.broadcast_to(values, n_neurons).copy()
 
 
-def _whole(values, who, name):
+def whole(values, who, name):
     """Return values as whole numbers; refuse others."""
     values = np.asarray(values)
     is_number = values.dtype.kind in "iufb"
@@ -403,15 +407,16 @@ def _whole(values, who, name):
     return values.astype(np.int64)
 
 
-def _single(values, who, name):
-    values = np.ravel(_whole(values, who, name))
+def single(values, who, name):
+    """Return the one whole number that there is; refuse more."""
+    values = np.ravel(whole(values, who, name))
     if values.size != 1:
         raise InterchangeError(f"{who} needs one {name}, got {values.size}")
     return values[0]
 
 
 def _pair(values, who, name):
-    values = np.ravel(_whole(values, who, name))
+    values = np.ravel(whole(values, who, name))
     if values.size not in (1, 2):
         raise InterchangeError(f"{who} needs one or two {name}, got {values.size}")
     return tuple(int(n) for n in np.broadcast_to(values, 2))

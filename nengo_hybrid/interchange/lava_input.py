@@ -10,9 +10,9 @@ from nengo_hybrid.interchange.lava import (
     SHIFT,
     UNITY,
     WHAT,
-    _single,
     read_layers,
     read_neurons,
+    single,
 )
 
 
@@ -99,7 +99,7 @@ def load_lava_input(path):
         neurons = read_neurons(layer, np.prod(shape), shape)
         # lava-dl's defaults where a file has none.
         given = {"weight": layer.get("weight", 64), "bias": layer.get("bias", 0)}
-        plain = {name: int(_single(v, who, name)) for name, v in given.items()}
+        plain = {name: int(single(v, who, name)) for name, v in given.items()}
     return LavaInput(shape, **plain, decay_v=neurons.decay_v, vth=neurons.vth << SHIFT)
 
 

@@ -95,6 +95,7 @@ ALONE = {
     "integrate-and-fire, subtracting",
     "leaky",
     "sigma-delta",
+    "delta",
     "sigma",
 }
 
@@ -112,7 +113,7 @@ def act_alone(program, p, heard, registers, one):
         elif program == "sigma":
             state["sigma"] += i
             out, sizes = state["sigma"], [state["sigma"]]
-        elif program == "sigma-delta":
+        elif program in ("sigma-delta", "delta"):
             out, sizes = sigma_delta(own, state, i)
         else:
             out, sizes = integrate(program, own, state, i, one)
@@ -125,10 +126,12 @@ def act_alone(program, p, heard, registers, one):
 
 def sigma_delta(own, state, i):
     """Do as lava-nc has it: activation, and what was held back."""
-    state["sigma"] += i
-    activation = max(0, state["sigma"] + own["bias"])
+    activation = i
+    if "sigma" in state:
+        state["sigma"] += i
+        activation = max(0, state["sigma"] + own["bias"])
     change = activation - state["told"]
-    sizes = [state["sigma"], activation, change]
+    sizes = [state.get("sigma", 0), activation, change]
     if abs(change) < own["threshold"]:
         return 0, sizes
     state["told"] = activation

@@ -19,36 +19,7 @@ from nengo_hybrid.targets import load_target
 
 h5py = pytest.importorskip("h5py")
 
-NEURON = {"type": "CUBA", "iDecay": 4096, "vDecay": 0, "vThMant": 10, "refDelay": 1}
-
-
-def layer(kind, shape, **said):
-    """Describe a layer; with CUBA-LIF neurons unless it is said otherwise."""
-    if kind in ("dense", "dense_rec", "conv"):
-        said = {"neuron": NEURON} | said
-    return {"type": kind, "shape": np.array(shape)} | said
-
-
-def dense(weight, **said):
-    weight = np.array(weight)
-    return layer("dense", [len(weight)], weight=weight.astype(np.float32), **said)
-
-
-def write(path, *layers):
-    """Write layers as lava-dl exports them."""
-    with h5py.File(path, "w") as file:
-        for i, said in enumerate(layers):
-            group = file.create_group(f"layer/{i}")
-            for name, value in said.items():
-                if name == "type":
-                    group.create_dataset("type", (1,), "S10", [value.encode()])
-                elif name == "neuron":
-                    for key, parameter in value.items():
-                        group[f"neuron/{key}"] = parameter
-                else:
-                    group[name] = value
-        file["simulation/Ts"] = 1
-    return path
+from .lava_files import NEURON, dense, layer, write  # noqa: E402
 
 
 @pytest.fixture
@@ -240,7 +211,7 @@ REFUSED = [
     (
         (dense([[1]], delay=np.array([3.0])),),
         "layer 0 (dense) has delays of up to 3 steps; a spike of the graph arrives "
-        "in the next step. Train without delays",
+        "in the next step. Train without delays, or take load_lava_graded",
     ),
     ((layer("dense", [1]),), "layer 0 (dense) needs a weight, and has none"),
     (
@@ -327,8 +298,8 @@ REFUSED = [
     (
         (dense([[1]], neuron=NEURON | {"type": "SDNN"}),),
         "layer 0 (dense) has neurons of type 'SDNN'; needed CUBA or LOIHI. Sigma-"
-        "delta and resonating neurons send values, which the graph's spikes do not "
-        "carry",
+        "delta neurons send values, which the graph's spikes do not carry: "
+        "load_lava_graded reads them",
     ),
     (
         (dense([[1]], neuron=NEURON | {"gradedSpike": True}),),

@@ -15,11 +15,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nengo_hybrid.emulate import Emulator, GradedRun
+from nengo_hybrid.emulate import Emulator, GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
 from nengo_hybrid.graph import Probe
-from nengo_hybrid.interchange import integrate_and_fire, load_lava
+from nengo_hybrid.interchange import (
+    integrate_and_fire,
+    load_lava,
+    load_lava_graded,
+)
 from nengo_hybrid.programs import PROGRAMS, Widths
 from nengo_hybrid.targets import load_target
 
@@ -399,6 +403,44 @@ def test_layers_give_the_currents_that_lava_dl_checks_chips_by(tmp_path, number)
     target = replace(load_target("loihi1"), limits=roomy)
     currents = run_ours(tmp_path / "one.net", spikes, target=target)[0][1]
     np.testing.assert_array_equal(currents, in_steps(f"{names[number]}-u"))
+
+
+@pytest.mark.parity
+def test_pilotnet_of_sigma_delta_neurons_gives_what_lava_dl_expects():
+    """Nine layers, four of them convolutions, and an image in the first step."""
+    folder = ground_truth("pilotnet_sdnn")
+    graph = load_lava_graded(folder / "network.net")
+    image, wanted = (np.load(folder / f"{n}.npy") for n in ("input", "output"))
+    n_steps = wanted.shape[-1]
+    x = np.zeros((1, n_steps, image.size))
+    # Lava's shapes are the other way around: width, height, channels.
+    x[0, 0] = image[..., 0].T.ravel()
+    found = run_graded(graph, x).output[0].T
+
+    assert np.count_nonzero(wanted) == n_steps - 1
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parity
+def test_a_network_with_delays_spikes_as_lava_dl_expects():
+    """Three layers, with delays of 0 to 62 by neuron."""
+    folder, n_steps = ground_truth("ntidigits"), 600
+    graph = load_lava_graded(folder / "ntidigits.net", n_layers=5)
+    spikes, wanted = (np.load(folder / f"{n}.npy") for n in ("input", "output"))
+    found = run_graded(graph, spikes.T[None, :n_steps]).output[0].T
+
+    assert max(p.delay for p in graph.projections) == 63
+    assert wanted[:, :n_steps].sum() > 500
+    # Lava's source sends a step late.
+    np.testing.assert_array_equal(found[:, :-1], wanted[:, 1:n_steps])
+
+
+def ground_truth(name):
+    """Return the folder of a network with what lava-dl's own tests expect of it."""
+    folder = PILOTNET.parent / name
+    if not folder.exists():
+        pytest.skip(f"{FOLDER} has no tests of lava-dl 0.6.0")
+    return folder
 
 
 def in_steps(name):
