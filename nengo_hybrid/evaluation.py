@@ -76,7 +76,7 @@ class Evaluation:
         }
 
 
-def evaluate(graph, split, *, readout_steps, seed=None, progress=None):
+def evaluate(graph, split, *, readout_steps, seed=None, progress=None, at_once=None):
     """
     Run a network on a part of a data set, and count what it sends.
 
@@ -90,6 +90,8 @@ def evaluate(graph, split, *, readout_steps, seed=None, progress=None):
         Of initial voltages, drawn anew for every sample; by default those of the graph.
     progress : callable, optional
         Called as ``progress(n_done, n_samples)`` now and then.
+    at_once : int, optional
+        Samples that are run before the next ones, at most.
 
     Returns
     -------
@@ -111,6 +113,7 @@ def evaluate(graph, split, *, readout_steps, seed=None, progress=None):
     }
     answers = np.zeros(len(x), dtype=int)
     output = {"record": [graph.output], "last_steps": readout_steps}
+    output["at_once"] = at_once
     for part, found in run.pieces(x, seed=seed, levels=levels, **output):
         answers[part] = classify(found[graph.output], readout_steps)
         if progress is not None:

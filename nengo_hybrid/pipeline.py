@@ -207,7 +207,7 @@ def run_test(
     floats_progress : callable, optional
         The same while the network is run in floats.
     at_once : int, optional
-        As in `run_deployed`.
+        Samples that run side by side, at most.
 
     Returns
     -------
@@ -219,7 +219,12 @@ def run_test(
     trace = run_deployed(deployed, split.x, seed=seed, **options)
     answers = results.deployed_answers(deployed, trace, steps)
     hybrid = evaluate(
-        deployed.graph, split, readout_steps=steps, seed=seed, progress=floats_progress
+        deployed.graph,
+        split,
+        readout_steps=steps,
+        seed=seed,
+        progress=floats_progress,
+        at_once=at_once,
     )
     figures = {
         "backend": trace.backend,

@@ -14,7 +14,7 @@ import os
 import secrets
 import zipfile
 import zlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -139,20 +139,17 @@ def read_archive(path, kind):
     return manifest, arrays
 
 
-class damage_named:  # noqa: N801
+@contextmanager
+def damage_named(path):
     """Turn what goes wrong with the content of a bundle into a `BundleError`."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if isinstance(error, UNREADABLE) and not isinstance(error, BundleError):
-            raise BundleError(
-                f"bundle {self.path} is damaged ({error}); make or fetch it again"
-            ) from error
+    try:
+        yield
+    except BundleError:
+        raise
+    except UNREADABLE as error:
+        raise BundleError(
+            f"bundle {path} is damaged ({error}); make or fetch it again"
+        ) from error
 
 
 def _check_manifest(path, manifest, kind):

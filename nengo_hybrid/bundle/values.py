@@ -118,6 +118,8 @@ class _Reader:
     def array(self, kind, place, shape):
         """Copy an array out of those of its type."""
         pool, size = self.arrays[kind], math.prod(shape)
+        if pool.dtype.str[1:] != kind:
+            raise ValueError(f"the array {kind} is of type {pool.dtype}")
         if min(place, *shape, 0) < 0 or place + size > len(pool):
             raise ValueError(f"an array of {shape} is beyond the {len(pool)} values")
         return pool[place : place + size].reshape(shape).copy()

@@ -18,6 +18,8 @@ from nengo_hybrid.cli.terminal import sample_bars
 from nengo_hybrid.exceptions import DataError
 
 TITLES = ("emulate the chip", "run in floats")
+# Samples at once, so that a bar moves and Ctrl-C is heard.
+AT_ONCE = 256
 # What only one of the two has.
 OF_A_BUNDLE = ("samples", "batch_size")
 OF_A_NETWORK = (
@@ -36,7 +38,8 @@ OF_A_NETWORK = (
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
-    default=None,
+    default=AT_ONCE,
+    show_default=True,
     help="Bundle: samples at once, at most.",
 )
 @click.option(

@@ -94,6 +94,13 @@ def test_what_is_not_of_its_type_is_refused(changes, words):
         put_together(plain, arrays, [Part])
 
 
+def test_an_array_of_another_type_is_refused():
+    plain, arrays = part()
+    arrays["i8"] = arrays["i8"].astype(float)
+    with pytest.raises(ValueError, match="^the array i8 is of type float64$"):
+        put_together(plain, arrays, [Part])
+
+
 def test_a_missing_field_is_refused_unless_it_has_a_default():
     plain, arrays = part()
     del plain["fields"]["is_whole"]
