@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nengo_hybrid as nh
 from nengo_hybrid import datasets
-from nengo_hybrid.bundle import load_bundle
+from nengo_hybrid.bundle import load_bundle, load_deployed, save_deployed
+from nengo_hybrid.exceptions import LowerError
+from nengo_hybrid.graph import digest
 from nengo_hybrid.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +83,21 @@ def test_what_is_stored_is_what_the_recipe_makes(path):
     for section in ("network", "training", "one_bit"):
         assert about["recipe"][section] == getattr(recipe, section)
     assert path.stat().st_size < 4e6
+
+
+@pytest.mark.parametrize("name", ["psmnist-exact", "psmnist-loop"])
+def test_what_is_stored_goes_to_loihi_2_and_into_a_file(name, tmp_path):
+    bundle = load_bundle(FOLDER / f"{name}.zip")
+    x = np.random.default_rng(0).random((8, 784, 1), dtype=np.float32)
+    deployed = nh.deploy(bundle, nh.load_target("loihi2"), calibration=x)
+    found = load_deployed(save_deployed(deployed, tmp_path / "loihi2.zip"))
+    assert digest(found) == digest(deployed)
+    assert found.about["recipe"]["name"] == name
+    message = (
+        "^population 'output' is the output and has to be on the chip, but it sends"
+    )
+    with pytest.raises(LowerError, match=message):
+        nh.deploy(bundle, nh.load_target("loihi1"))
 
 
 def test_there_are_bundles():
