@@ -18,7 +18,7 @@ from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.mapping import place
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.quantize import quantize
-from nengo_hybrid.recipe import check_chip, load_targets
+from nengo_hybrid.recipe import CHIP_STEPS, check_chip, load_targets
 from nengo_hybrid.recipe_training import load_data, train_bundle
 from nengo_hybrid.step_runs import check_split, compare_steps
 from nengo_hybrid.targets import load_target
@@ -110,7 +110,7 @@ def deploy_bundle(bundle, target, *, chip_steps=None, seed=0):
     check_chip(target)
     if chip_steps is None:
         recipe = bundle.about.get("recipe") or {}
-        chip_steps = (recipe.get("deployment") or {}).get("chip_steps", 4)
+        chip_steps = (recipe.get("deployment") or {}).get("chip_steps", CHIP_STEPS)
     calibration = load_data(bundle.about).train.x if is_graded(target) else None
     return deploy(
         bundle, target, chip_steps=chip_steps, calibration=calibration, seed=seed
@@ -372,7 +372,8 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
         The report, schema 1.
     """
     target, others = load_targets(recipe)
-    data, bundle = train_bundle(recipe, seed=seed, progress=progress)
+    check = None if is_graded(target) else _check_output
+    data, bundle = train_bundle(recipe, seed=seed, progress=progress, check=check)
     deployed = deploy(
         bundle,
         target,
@@ -381,6 +382,13 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
     )
     deployed = run_test(deployed, data.test, seed=seed, progress=on_sample)
     return make_report(estimate_run(deployed, _comparable(target, others)))
+
+
+def _check_output(graph):
+    """Refuse a network that Loihi 1 cannot take, before it is trained."""
+    from nengo_hybrid.lower import check_output
+
+    check_output(graph)
 
 
 def recipe_comparisons(deployed):

@@ -12,6 +12,8 @@ RECIPES = Path(__file__).parent / "recipes"
 SCHEMA = 1
 HEADER = {"name": "word", "dataset": "word", "compare?": "words", "one_bit?": "flag"}
 OPTIONAL = ("smoothing", "deployment")
+# Time steps of Loihi 1 for a step of a network whose recipe names no deployment.
+CHIP_STEPS = 4
 # What a network cannot be mapped without.
 CORE_LIMITS = (
     "cores_per_chip",

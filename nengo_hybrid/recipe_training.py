@@ -26,7 +26,9 @@ DATASETS = {"digits": datasets.digits, "mnist": datasets.mnist}
 N_SIZED = 12_000
 
 
-def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=False):
+def train_recipe(
+    recipe, *, seed=0, progress=True, checkpoints=None, resume=False, check=None
+):
     """
     Build the network of a recipe and train it.
 
@@ -37,6 +39,8 @@ def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=Fals
     progress : bool
     checkpoints, resume
         As in `train`.
+    check : callable, optional
+        Called with the untrained `SpikingGraph`, so that it may refuse it.
 
     Returns
     -------
@@ -47,6 +51,8 @@ def train_recipe(recipe, *, seed=0, progress=True, checkpoints=None, resume=Fals
     network = SequenceClassifier(
         data.train.x, data.n_classes, seed=seed, **recipe.network
     )
+    if check is not None:
+        check(to_graph(network))
     trained = train(
         network,
         data,
@@ -69,9 +75,7 @@ def _smoothing(recipe):
     return None if values is None else Smoothing(**values)
 
 
-def train_bundle(
-    recipe, *, seed=0, resume=False, progress=True, checkpoints=None, on_sample=None
-):
+def train_bundle(recipe, *, seed=0, progress=True, on_sample=None, **options):
     """
     Train the network of a recipe, and try it on the test set.
 
@@ -79,12 +83,12 @@ def train_bundle(
     ----------
     recipe : Recipe
     seed : int
-    resume, checkpoints
-        As in `train`.
     progress : bool
         Whether training draws its progress bar.
     on_sample : callable, optional
         Called as ``on_sample(n_done, n_samples)`` while the test set is run.
+    options
+        Others of `train_recipe`.
 
     Returns
     -------
@@ -93,17 +97,15 @@ def train_bundle(
     """
     started = time.monotonic()
     _check_one_bit(recipe)
-    data, trained = train_recipe(
-        recipe, seed=seed, progress=progress, checkpoints=checkpoints, resume=resume
-    )
+    data, trained = train_recipe(recipe, seed=seed, progress=progress, **options)
     trained_s = time.monotonic() - started
     network, steps = trained.network, trained.readout_steps
-    graph, options = to_graph(network, dt=trained.dt), {"readout_steps": steps}
+    graph, readout = to_graph(network, dt=trained.dt), {"readout_steps": steps}
     rates = results.rate_answers(graph, data.test.x, steps)
     if recipe.one_bit:
-        sizes = _one_bit_sizes(graph, data.train.head(N_SIZED), seed, options)
+        sizes = _one_bit_sizes(graph, data.train.head(N_SIZED), seed, readout)
         graph = to_graph(to_one_bit(network, sizes), dt=trained.dt)
-    found = evaluate(graph, data.test, seed=seed, progress=on_sample, **options)
+    found = evaluate(graph, data.test, seed=seed, progress=on_sample, **readout)
     about = {
         "recipe": asdict(recipe),
         "versions": results.versions(),

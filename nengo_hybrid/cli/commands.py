@@ -49,11 +49,12 @@ def demo(out, recipe, target, seed, quiet):
     """
     from dataclasses import replace
 
-    from nengo_hybrid.recipe import load_recipe, load_targets
+    from nengo_hybrid.recipe import CHIP_STEPS, load_recipe, load_targets
 
     recipe = load_recipe(recipe)
     if target is not None:
-        recipe = replace(recipe, deployment={**recipe.deployment, "target": target})
+        deployment = recipe.deployment or {"chip_steps": CHIP_STEPS}
+        recipe = replace(recipe, deployment={**deployment, "target": target})
     load_targets(recipe)
     check_folder(out)
     # Only now, since it takes seconds.

@@ -79,13 +79,7 @@ def _lower(graph, target, chip_steps):
     """Return a graph in integers, and what they were before they were rounded."""
     _check_chip_steps(chip_steps)
     graph.refuse_dynamics("to_loihi", LowerError)
-    reasons = host_reasons(graph)
-    if graph.output in reasons:
-        raise LowerError(
-            f"population {graph.output!r} is the output and has to be on the chip, "
-            f"but {reasons[graph.output]}; train it as hybrid-spiking RectifiedLinear "
-            "neurons of spiking inputs, or take a target with graded spikes"
-        )
+    reasons = check_output(graph)
     chip = [p for p in graph.populations if p.name not in reasons]
     model = Model(dt=1.0)
     loihi_blocks = {p.name: _make_block(model, p, graph.dt / chip_steps) for p in chip}
@@ -116,6 +110,30 @@ def _lower(graph, target, chip_steps):
     )
     infos = [block.compartment.discretize_info for block in model.blocks]
     return quantized, join_numbers(map(_scaled, floats, infos))
+
+
+def check_output(graph):
+    """
+    See that the output can run on Loihi 1.
+
+    Returns
+    -------
+    dict of str to str
+        As of `host_reasons`.
+
+    Raises
+    ------
+    LowerError
+        If it cannot, with the reason.
+    """
+    reasons = host_reasons(graph)
+    if graph.output in reasons:
+        raise LowerError(
+            f"population {graph.output!r} is the output and has to be on the chip, "
+            f"but {reasons[graph.output]}; train it as hybrid-spiking RectifiedLinear "
+            "neurons of spiking inputs, or take a target with graded spikes"
+        )
+    return reasons
 
 
 def host_reasons(graph):

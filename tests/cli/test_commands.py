@@ -157,3 +157,21 @@ def test_demo_writes_a_report_that_can_be_shown(
     *table, last = loud.stdout.splitlines()
     assert "\n".join(table).strip() == shown.stdout.strip()
     assert last.endswith(" s; wrote c/report.json, c/report.html")
+
+
+@pytest.mark.parametrize("change", [{"omega_output": None}, {"omega_hidden": None}])
+def test_demo_refuses_what_the_chip_cannot_take_before_it_trains(
+    run, tiny_recipe, monkeypatch, change
+):
+    content = json.loads(tiny_recipe.read_text())
+    content["network"] |= change
+    del content["deployment"], content["training"]["budgets"]
+    tiny_recipe.write_text(json.dumps(content))
+    monkeypatch.setattr(recipe_training, "train", None)
+    result = run("demo", "--recipe", str(tiny_recipe), "--target", "loihi1")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        "nengo-hybrid: LowerError: population 'output' is the output and has to be on "
+        "the chip, but "
+    )
+    assert result.stderr.count("\n") == 1
