@@ -13,6 +13,7 @@ from nengo_hybrid.emulate.graded import GradedRun
 from nengo_hybrid.exceptions import QuantizeError
 from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_neurons
+from nengo_hybrid.interchange import load_nir, save_nir
 from nengo_hybrid.programs import Widths
 from nengo_hybrid.quantize import quantize
 from nengo_hybrid.quantize.spiking import spiking_integers
@@ -64,6 +65,15 @@ def graph_of(dynamics, rng, *, delays=(1,), bias=True):
     return SpikingGraph(1.0, tuple(populations), tuple(projections), "b")
 
 
+def in_host_units(graph):
+    """Make weights of the input whole numbers for a host that sends 255 for a 1."""
+    ways = tuple(
+        replace(p, weights=p.weights * 255 / 64) if p.pre == "x" else p
+        for p in graph.projections
+    )
+    return replace(graph, projections=ways)
+
+
 def images(rng):
     """Return input of 0 and 1, whose unit is 1 in 255."""
     return (rng.random((3, 60, 2)) < 0.5).astype(float)
@@ -76,15 +86,7 @@ def test_integrators_are_deployed_exactly(seed, resets, late):
     reset = rng.integers(-8, 8, N) / 16 if resets else None
     threshold = rng.integers(12, 48, N) / 16
     dynamics = Dynamics(threshold, np.full(N, 2.0), reset=reset)
-    graph, x = graph_of(dynamics, rng, delays=(late,)), images(rng)
-    graph = replace(
-        graph,
-        # The host sends 255 for a 1.
-        projections=tuple(
-            replace(p, weights=p.weights * 255 / 64) if p.pre == "x" else p
-            for p in graph.projections
-        ),
-    )
+    graph, x = in_host_units(graph_of(dynamics, rng, delays=(late,))), images(rng)
 
     wanted, quantized = run_neurons(graph, x), quantize(graph, TARGET, x)
 
@@ -212,3 +214,22 @@ def test_a_delay_that_is_too_long_is_refused():
     quantize(graph_of(dynamics, rng, delays=(64,)), TARGET, images(rng))
     with pytest.raises(QuantizeError, match=f"^{re.escape(words)}$"):
         quantize(graph_of(dynamics, rng, delays=(65,)), TARGET, images(rng))
+
+
+def test_a_nir_file_with_delays_is_deployed(tmp_path):
+    pytest.importorskip("h5py")
+    rng = np.random.default_rng(7)
+    dynamics = Dynamics(np.ones(N), np.ones(N), reset=np.zeros(N))
+    graph = in_host_units(graph_of(dynamics, rng, delays=(3,), bias=False))
+    plain = tuple(replace(p, initial_voltage=None) for p in graph.populations)
+    save_nir(replace(graph, populations=plain), tmp_path / "late.nir")
+    read, x = load_nir(tmp_path / "late.nir", dt=1.0), images(rng)
+    quantized = quantize(read, TARGET, x)
+
+    assert {p.delay for p in read.projections} == {0, 1, 3}
+    late = [p for p in quantized.projections if p.delay == 3]
+    assert late and {quantized.synaptic_delay(p) for p in late} == {1}
+    wanted, found = run_neurons(read, x), run(quantized, x)
+    assert 0.1 < wanted["b"].mean() < 0.9
+    for name in "ab":
+        np.testing.assert_array_equal(found[name], wanted[name])
