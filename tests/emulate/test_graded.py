@@ -13,15 +13,16 @@ from nengo_hybrid.emulate import graded
 from nengo_hybrid.emulate.graded import GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
-from nengo_hybrid.programs import Widths
+from nengo_hybrid.programs import PROGRAMS, Widths
 from nengo_hybrid.targets import load_target
 
 from .chip_clock import run_on_clock
 
 N_STEPS = 12
 WIDTHS = Widths.of(load_target("loihi2"))
-# A seed whose graph stays within its registers.
-TAME = 6
+# Seeds of graphs that stay within their registers; together they have all programs.
+TAMES = (0, 2, 8, 50)
+TAME = TAMES[0]
 
 
 def population(rng, name, program, n):
@@ -170,9 +171,10 @@ def test_a_quantizer_by_hand():
     assert run(quantizer_by_hand(), x)["q"].ravel().tolist() == [4, -3, 0, 0]
 
 
-def test_a_sample_alone_is_the_sample_in_a_batch():
+@pytest.mark.parametrize("seed", TAMES)
+def test_a_sample_alone_is_the_sample_in_a_batch(seed):
     rng = np.random.default_rng(0)
-    graph = random_graph(TAME)
+    graph = random_graph(seed)
     x = rng.integers(-20, 21, (150, N_STEPS, graph.populations[0].n_neurons))
     together = run(graph, x)
 
@@ -194,6 +196,12 @@ def test_samples_run_in_pieces_as_small_as_is_asked_for():
     np.testing.assert_array_equal(whole.output, parts.output)
     for name, counts in whole.by_bits.items():
         np.testing.assert_array_equal(counts, parts.by_bits[name])
+
+
+def test_the_graphs_of_batches_have_all_programs():
+    graphs = [random_graph(seed) for seed in TAMES]
+
+    assert {p.program for graph in graphs for p in graph.populations} >= {*PROGRAMS}
 
 
 def test_payloads_are_tallied():
