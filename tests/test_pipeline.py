@@ -3,6 +3,7 @@
 import json
 import re
 
+import nengo
 import numpy as np
 import pytest
 
@@ -10,11 +11,13 @@ from nengo_hybrid import datasets, pipeline, recipe_training, results
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.estimate import count_detail, count_ops
 from nengo_hybrid.exceptions import DataError, QuantizeError, TargetError, TrainError
+from nengo_hybrid.graph_run import run_neurons
 from nengo_hybrid.metrics import activity_bits, classify
 from nengo_hybrid.recipe import Recipe
 from nengo_hybrid.report import load_json
 from nengo_hybrid.report.schema import check_report
-from nengo_hybrid.train import Smoothing
+from nengo_hybrid.targets import load_target
+from nengo_hybrid.train import Smoothing, train
 
 N_STEPS, N_TEST, CHIP_STEPS, READOUT_STEPS = 16, 30, 3, 4
 
@@ -359,3 +362,45 @@ def test_graded_spikes_need_calibration_data(ran_graded):
     )
     with pytest.raises(QuantizeError, match=f"^{re.escape(message)}$"):
         pipeline.deploy(ran_graded["trained"], ran_graded["deployed"].target)
+
+
+def test_a_network_of_lif_neurons_trains_as_rates_and_goes_to_loihi_2(caplog):
+    data = few_digits(0)
+    with nengo.Network(seed=0) as network:
+        x = nengo.Node(np.zeros(1), label="x")
+        own = {"gain": np.ones(20), "bias": np.ones(20), "label": "lif"}
+        lif = nengo.LIF(tau_rc=20.0, tau_ref=2.0)
+        hidden = nengo.Ensemble(20, 1, neuron_type=lif, **own)
+        output = nengo.Node(size_in=10, label="output")
+        weights = nengo.dists.Uniform(-2, 2)
+        nengo.Connection(x, hidden.neurons, transform=weights, synapse=None)
+        nengo.Connection(hidden.neurons, output, transform=weights, synapse=None)
+        nengo.Probe(output)
+    with caplog.at_level("INFO", logger="nengo_hybrid.train.engine"):
+        trained = train(
+            network,
+            data,
+            engine="auto",
+            epochs=1,
+            minibatch_size=20,
+            readout_steps=READOUT_STEPS,
+            progress=False,
+        )
+    assert "ensemble lif has neurons LIF, which train as rates" in caplog.text
+
+    chip = load_target("loihi2")
+    deployed = pipeline.deploy(trained, chip, calibration=data.train.x)
+    trace = pipeline.run_deployed(deployed, data.test.x)
+
+    assert [p.program for p in deployed.quantized.populations] == [
+        "input",
+        "cuba lif, subtracting",
+        "sum",
+    ]
+    wanted = run_neurons(deployed.graph, data.test.x)
+    spikes = trace.spikes("lif").sum()
+    assert spikes > 100
+    assert abs(spikes / wanted["lif"].sum() - 1) < 0.02
+    found = trace.output * deployed.quantized.population("output").unit
+    sums = [values.sum(axis=1) for values in (found, wanted["output"])]
+    assert np.corrcoef(*(s.ravel() for s in sums))[0, 1] > 0.99
