@@ -201,7 +201,9 @@ def run_test(
     split : Split
         Such as ``data.test``.
     seed : int
-        Of initial voltages, drawn anew for every sample.
+        Of initial voltages, drawn anew for every sample. With graded spikes there is
+        nothing to draw: all start from the network's own, on the chip and in floats, so
+        that what differs is what was rounded.
     progress : callable, optional
         Called as ``progress(n_done, n_samples)`` while the chip is emulated.
     floats_progress : callable, optional
@@ -222,7 +224,7 @@ def run_test(
         deployed.graph,
         split,
         readout_steps=steps,
-        seed=seed,
+        seed=None if deployed.is_graded else seed,
         progress=floats_progress,
         at_once=at_once,
     )

@@ -10,6 +10,7 @@ import pytest
 from nengo_hybrid import datasets, pipeline, recipe_training, results
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.estimate import count_detail, count_ops
+from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import DataError, QuantizeError, TargetError, TrainError
 from nengo_hybrid.graph_run import run_neurons
 from nengo_hybrid.metrics import activity_bits, classify
@@ -327,6 +328,10 @@ def test_a_report_of_loihi_2_is_that_of_its_run(ran_graded):
     answers = classify(trace.output, READOUT_STEPS)
     labels = few_digits(0).test.y
     assert report["accuracy"]["deployed"] == np.mean(answers == labels)
+    floats = {"readout_steps": READOUT_STEPS, "seed": None}
+    same_start = evaluate(deployed.graph, few_digits(0).test, **floats)
+    assert report["accuracy"]["hybrid"] == same_start.accuracy
+    assert report["activity"] == same_start.activity
     names = [name for name in trace.by_bits if name != "x"]
     assert list(report["payload_bits"]) == names
     for name in names:
