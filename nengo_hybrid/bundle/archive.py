@@ -28,6 +28,7 @@ WANTED = {
     TRAINED: "a trained network, such as run/bundle.zip",
     DEPLOYED: "a deployed one; run `nengo-hybrid deploy {path}` first",
 }
+WRITERS = {TRAINED: "nengo-hybrid train", DEPLOYED: "nengo-hybrid deploy"}
 # Unpacked; beyond, neither written nor read.
 LARGEST_BYTES = 2**31
 # The same bytes for the same content, whenever it is written.
@@ -126,7 +127,8 @@ def read_archive(path, kind):
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise BundleError(
-            f"bundle {path} cannot be read ({reason}); needed a zip with {MANIFEST}"
+            f"bundle {path} cannot be read ({reason}); needed a zip that "
+            f"`{WRITERS[kind]}` wrote"
         ) from error
     with damage_named(path):
         names = {MANIFEST, *(f"{name}.npy" for name in manifest["sha256"])}

@@ -89,7 +89,7 @@ def emulate(file, samples, batch_size, seed, json_path, quiet, **options):
     nengo-hybrid emulate model.py:net --time 1 --out recorded.npz
     """
     common = {"seed": seed, "json_path": json_path, "quiet": quiet}
-    if is_bundle(file):
+    if is_bundle(file) or not is_network(file):
         refuse_given(OF_A_NETWORK, "networks of Python files, not for bundles")
         run_bundle(file, samples=samples, batch_size=batch_size, **common)
         return
@@ -97,6 +97,11 @@ def emulate(file, samples, batch_size, seed, json_path, quiet, **options):
     if options["seconds"] is None:
         raise click.UsageError("Missing option '--time'.")
     run_network(file, **common, **options)
+
+
+def is_network(file):
+    """Tell whether a name is meant as that of a network of a Python file."""
+    return ":" in file or file.endswith(".py")
 
 
 def is_bundle(file):

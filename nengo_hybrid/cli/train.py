@@ -43,15 +43,20 @@ def train(recipe, out, resume, seed, json_path, quiet):
     import_training()
     from nengo_hybrid.recipe_training import train_into
 
-    with sample_bars(quiet, "run the test set") as (on_sample,):
-        bundle = train_into(
-            recipe,
-            out,
-            seed=seed,
-            resume=resume,
-            progress=not quiet,
-            on_sample=on_sample,
-        )
+    try:
+        with sample_bars(quiet, "run the test set") as (on_sample,):
+            bundle = train_into(
+                recipe,
+                out,
+                seed=seed,
+                resume=resume,
+                progress=not quiet,
+                on_sample=on_sample,
+            )
+    except KeyboardInterrupt as error:
+        if str(error):  # it says where the checkpoint is, if one was written
+            click.echo(f"nengo-hybrid: {error}", err=True)
+        raise
     write_figures(bundle.about, json_path)
     if not quiet and json_path != STANDARD_OUTPUT:
         show_figures(bundle.about)

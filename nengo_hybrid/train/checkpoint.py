@@ -187,12 +187,12 @@ class Checkpoints:
         if found and not resume:
             raise CheckpointError(
                 f"{self.folder} has the checkpoint {found[0].name} already; pass "
-                "resume=True to go on from it, or another folder"
+                "resume=True (--resume) to go on from it, or another folder"
             )
         if resume and not found:
             raise CheckpointError(
                 f"{self.folder} has no checkpoint to resume from, neither {NEWEST} nor "
-                f"{PREVIOUS}; pass resume=False to begin"
+                f"{PREVIOUS}; pass resume=False (no --resume) to begin"
             )
         if resume:
             self.loaded, self.last = self._load(found[0]), found[0]

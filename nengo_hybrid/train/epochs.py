@@ -176,7 +176,7 @@ class Epochs:
         message = (
             f"stopped by {stop.received.name} at epoch {self.epoch}, minibatch "
             f"{self.minibatch}; the checkpoint is {self.checkpoints.last}, pass "
-            "resume=True to go on"
+            "resume=True (--resume) to go on"
         )
         if stop.received == signal.SIGINT:
             raise KeyboardInterrupt(message)

@@ -63,7 +63,7 @@ def test_a_missing_bundle_is_named(tmp_path):
         load_bundle(tmp_path / "none.zip")
     assert str(caught.value) == (
         f"bundle {tmp_path}/none.zip cannot be read (No such file or directory); "
-        "needed a zip with manifest.json"
+        "needed a zip that `nengo-hybrid train` wrote"
     )
 
 

@@ -300,17 +300,17 @@ def test_a_failed_run_has_status_1_and_leaves_the_file(run, after, tmp_path):
         (
             ("deploy", "none"),
             "BundleError: bundle none cannot be read (No such file or directory); "
-            "needed a zip with manifest.json",
+            "needed a zip that `nengo-hybrid train` wrote",
         ),
         (
             ("deploy", "empty"),
             "BundleError: bundle empty/bundle.zip cannot be read (No such file or "
-            "directory); needed a zip with manifest.json",
+            "directory); needed a zip that `nengo-hybrid train` wrote",
         ),
         (
             ("deploy", "broken.json"),
             "BundleError: bundle broken.json cannot be read (File is not a zip file); "
-            "needed a zip with manifest.json",
+            "needed a zip that `nengo-hybrid train` wrote",
         ),
         (
             ("deploy", "loihi1.zip"),
@@ -366,7 +366,12 @@ def test_a_failed_run_has_status_1_and_leaves_the_file(run, after, tmp_path):
         (
             ("emulate", "none.zip"),
             "BundleError: bundle none.zip cannot be read (No such file or directory); "
-            "needed a zip with manifest.json",
+            "needed a zip that `nengo-hybrid deploy` wrote",
+        ),
+        (
+            ("emulate", "none"),
+            "BundleError: bundle none cannot be read (No such file or directory); "
+            "needed a zip that `nengo-hybrid deploy` wrote",
         ),
         (
             ("emulate", "run/bundle.zip"),
@@ -376,7 +381,7 @@ def test_a_failed_run_has_status_1_and_leaves_the_file(run, after, tmp_path):
         (
             ("emulate", "run"),
             "BundleError: bundle run cannot be read (Is a directory); needed a zip "
-            "with manifest.json",
+            "that `nengo-hybrid deploy` wrote",
         ),
         (
             ("emulate", "loihi1.zip", "--samples", "13"),

@@ -1,6 +1,8 @@
 """The command train: a bundle that answers as was said, and what is refused."""
 
 import json
+import signal
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -104,6 +106,21 @@ def test_a_folder_with_a_training_is_not_written_over(run, tmp_path, few_digits)
     np.testing.assert_array_equal(
         after.graph.projections[-1].weights,
         load_bundle_of(before, tmp_path).graph.projections[-1].weights,
+    )
+
+
+def test_ctrl_c_says_how_to_go_on(run, tmp_path, few_digits, monkeypatch):
+    def interrupted(self, loss):
+        signal.raise_signal(signal.SIGINT)
+
+    progress = import_module("nengo_hybrid.train.progress").EpochProgress
+    monkeypatch.setattr(progress, "minibatch_done", interrupted)
+    result = run("train", write_recipe(tmp_path), "--out", "run", "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        130,
+        "",
+        "nengo-hybrid: stopped by SIGINT at epoch 0, minibatch 1; the checkpoint is "
+        "run/checkpoints/checkpoint.npz, pass resume=True (--resume) to go on\n",
     )
 
 

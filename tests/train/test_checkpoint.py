@@ -178,15 +178,15 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 def test_checkpoints_are_not_overwritten_by_mistake(tmp_path):
     make_folder(tmp_path)
     assert refusal(tmp_path, resume=False) == (
-        f"{tmp_path} has the checkpoint checkpoint.npz already; pass resume=True to go "
-        "on from it, or another folder"
+        f"{tmp_path} has the checkpoint checkpoint.npz already; pass resume=True "
+        "(--resume) to go on from it, or another folder"
     )
 
 
 def test_there_has_to_be_a_checkpoint_to_resume_from(tmp_path):
     assert refusal(tmp_path) == (
         f"{tmp_path} has no checkpoint to resume from, neither checkpoint.npz nor "
-        "checkpoint-previous.npz; pass resume=False to begin"
+        "checkpoint-previous.npz; pass resume=False (no --resume) to begin"
     )
 
 

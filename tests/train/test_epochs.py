@@ -162,7 +162,7 @@ def test_stopped_between_epochs_it_goes_on(uninterrupted, tmp_path, monkeypatch)
     assert isinstance(error, KeyboardInterrupt)
     assert str(error) == (
         "stopped by SIGINT at epoch 3, minibatch 0; the checkpoint is "
-        f"{tmp_path / 'checkpoint.npz'}, pass resume=True to go on"
+        f"{tmp_path / 'checkpoint.npz'}, pass resume=True (--resume) to go on"
     )
     assert_same(train_small(engine, checkpoints=tmp_path, resume=True), expected)
 
@@ -175,7 +175,7 @@ def test_terminated_then_killed_it_goes_on(uninterrupted, tmp_path):
     assert ended.returncode == 143, ended.stderr
     assert ended.stderr.rstrip().endswith(
         f"stopped by SIGTERM at epoch 1, minibatch 2; the checkpoint is {newest}, pass "
-        "resume=True to go on"
+        "resume=True (--resume) to go on"
     )
     assert (header_of(newest)["epoch"], header_of(newest)["minibatch"]) == (1, 2)
     n_done = 1 + N_BATCHES + 1  # the rest of the second epoch, the third, one more
