@@ -112,8 +112,10 @@ def open_simulator(network, path, n_steps, **options):
     except HybridError:
         raise
     except Exception as error:
+        reason = describe(error, path).removesuffix(".")
         raise LowerError(
-            f"the network cannot be built for the chip: {describe(error, path)}"
+            f"the network cannot be built for the chip: {reason}; `nengo-hybrid "
+            "doctor` tells what would fit"
         ) from error
     return sim
 

@@ -177,7 +177,7 @@ def test_emulate_keeps_only_counts(run, network_file):
             (),
             "LowerError: the network cannot be built for the chip: model.py: "
             "BuildError: No neurons marked for execution on-chip. Please mark some "
-            "ensembles as on-chip.",
+            "ensembles as on-chip; `nengo-hybrid doctor` tells what would fit",
         ),
         *(
             (
