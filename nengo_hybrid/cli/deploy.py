@@ -120,8 +120,9 @@ def show_deployed(figures):
     from nengo_hybrid.report import render_deployed
 
     console = Console(markup=False, emoji=False, highlight=False)
+    n = figures["chip_steps"]
     console.print(
-        f"{figures['recipe'] or 'network'} on {figures['target']}: "
-        f"{figures['chip_steps']} time steps of the chip a step of the network\n"
+        f"{figures['recipe'] or 'network'} on {figures['target']}: {n} time "
+        f"step{'' if n == 1 else 's'} of the chip a step of the network\n"
     )
     console.print(render_deployed(figures["resources"], figures["host"]))

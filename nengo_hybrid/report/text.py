@@ -21,6 +21,8 @@ from nengo_hybrid.report.wording import (
     printable,
     spoken,
     step_name,
+    term_count,
+    term_price,
     total_energy,
     with_prefix,
 )
@@ -302,8 +304,8 @@ def _energy(energy, stamp):
         _add(
             table,
             spoken(term["name"]),
-            count(term.get("count")),
-            with_prefix(term.get("price_j"), "J"),
+            term_count(term),
+            term_price(term),
             with_prefix(term.get("energy_j"), "J", unknown="no price"),
             interval(term.get("low_j"), term.get("high_j"), "J"),
             printable(term.get("evidence")),

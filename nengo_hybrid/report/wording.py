@@ -105,6 +105,40 @@ def count(value):
     return f"{rounded:g}"
 
 
+def term_count(term):
+    """
+    Write how much there is of an energy term: a count, or the time that a power lasts.
+
+    Examples
+    --------
+    >>> term_count({"name": "spikes", "count": 5084.2})
+    '5,084'
+    >>> term_count({"name": "static_chip", "count": 0.00671})
+    '6.71 ms'
+    """
+    if _is_power(term):
+        return with_prefix(term.get("count"), "s")
+    return count(term.get("count"))
+
+
+def term_price(term):
+    """
+    Write the price of an energy term: of one of what is counted, or a power.
+
+    Examples
+    --------
+    >>> term_price({"name": "spikes", "price_j": 1.7e-12})
+    '1.7 pJ'
+    >>> term_price({"name": "static_chip", "price_j": 0.0297})
+    '29.7 mW'
+    """
+    return with_prefix(term.get("price_j"), "W" if _is_power(term) else "J")
+
+
+def _is_power(term):
+    return term["name"].startswith("static_")
+
+
 def bits(value):
     """Write a number of bits to two decimals."""
     return UNKNOWN if value is None else f"{value:.2f}"

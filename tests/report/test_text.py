@@ -163,6 +163,16 @@ def test_text_gives_each_term_with_its_evidence(full):
     ]
 
 
+def test_text_gives_static_energy_as_a_power_and_its_time(minimal):
+    term = {"name": "static_chip", "count": 0.00066, "price_j": 0.0297}
+    minimal["energy"]["terms"].append({**term, "energy_j": 1.96e-5})
+    assert cells(rendered(minimal), "static chip")[-1][1:4] == [
+        "660 us",
+        "29.7 mW",
+        "19.6 uJ",
+    ]
+
+
 def test_text_says_that_it_was_emulated(full):
     text = rendered(full)
     assert "\nemulated, not measured\n" in text
