@@ -176,7 +176,7 @@ def test_a_page_asks_for_nothing_is_small_and_fits(visit, path):
         if folded:
             unfold(page)
     page.wait_for_load_state("networkidle")
-    assert page.locator("main h2").count() == 6
+    assert page.locator("main h2").count() == 7
     assert path.stat().st_size < MOST_BYTES
 
 

@@ -116,7 +116,7 @@ def test_html_shows_the_headline_figures(full_page):
 def test_html_answers_in_order(full_page):
     text, _ = full_page
     found = re.findall(r'<h2 id="(\w+)">', text)
-    assert found == ["works", "fits", "costs", "speed", "where", "origin"]
+    assert found == ["works", "fits", "costs", "speed", "where", "origin", "words"]
 
 
 def test_html_says_what_a_total_rests_on_before_it(minimal, tmp_path):
@@ -160,14 +160,14 @@ def test_html_gives_what_is_known_of_what_is_withheld(minimal, tmp_path):
 
 def test_html_says_that_it_was_emulated(full_page):
     _, page = full_page
-    # In the title, below it, in each of the six sections, and on every printed page.
-    assert page.text.count("emulated, not measured") == 2 + 6 + 1
+    # In the title, below it, in each of the seven sections, and on every printed page.
+    assert page.text.count("emulated, not measured") == 2 + 7 + 1
 
 
 def test_html_has_the_stamp_of_a_measured_run(minimal, tmp_path):
     minimal["stamp"] = "measured on nxsdk"
     _, page = page_of(minimal, tmp_path)
-    assert page.text.count("measured on nxsdk") == 9
+    assert page.text.count("measured on nxsdk") == 10
     assert "emulated" not in page.text.replace("run by emulator", "")
 
 
@@ -229,6 +229,14 @@ def test_html_shows_where_the_figures_come_from(full, tmp_path):
     assert "cd" * 32 in page.text
     assert "nengo 4.1.0" in page.text
     assert "seed of training 1" in page.text
+
+
+def test_html_says_what_its_words_mean(minimal_page, full_page):
+    for _, page in (minimal_page, full_page):
+        assert "synaptic operation One spike delivered through one stored" in page.text
+    # What only a waterfall has is explained beside one only.
+    assert "reset to zero After a spike" in full_page[1].text
+    assert "reset to zero" not in minimal_page[1].text
 
 
 def test_html_escapes_hostile_labels(full, tmp_path):
