@@ -28,6 +28,8 @@ from nengo_hybrid.report.wording import (
 )
 
 BAR_COLUMNS = 20
+# Letters of a target's name that are not wrapped; those of our profiles have fewer.
+WHOLE_NAME = 20
 
 
 def render_text(report):
@@ -367,6 +369,9 @@ def _compare(rows):
         "what is priced",
         "evidence",
     )
+    # Names of profiles stay whole, and words wrap beside them.
+    longest = max(len(printable(row["target"])) for row in rows)
+    table.columns[0].min_width = min(longest, WHOLE_NAME)
     for row in rows:
         _add(
             table,

@@ -30,6 +30,15 @@ def test_text_fits_in_100_columns(full):
     assert "\u2026" not in text
 
 
+def test_text_keeps_names_of_profiles_whole_in_80_columns(full):
+    full["compare"][0]["target"] = "kerasspiking-loihi"
+    full["compare"][1]["target"] = "a name that is longer than that"
+    text = rendered(full, width=80)
+    assert " kerasspiking-loihi " in text
+    assert " a name that is " in text and "a name that is longer than that" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
 def test_text_gives_the_accuracy_at_each_stage(full):
     text = rendered(full)
     assert "Accuracy on 360 test samples" in text
