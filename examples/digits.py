@@ -10,7 +10,7 @@ hybrid = nh.HybridSpiking(nengo.RectifiedLinear(), omega=4)
 readout = nh.HybridSpiking(nh.Identity(), omega=4)
 
 with nengo.Network(seed=0) as net:
-    x = nengo.Node(np.zeros(1))
+    x = nengo.Node(np.zeros(1), label="x")
     lmu = nh.networks.LMU(
         order=64,
         theta_steps=64,
@@ -20,7 +20,12 @@ with nengo.Network(seed=0) as net:
         readout_scale=4,
     )
     output = nengo.Ensemble(
-        10, 1, neuron_type=hybrid, gain=np.ones(10), bias=np.zeros(10)
+        10,
+        1,
+        neuron_type=hybrid,
+        gain=np.ones(10),
+        bias=np.zeros(10),
+        label="output",
     )
     nengo.Connection(x, lmu.input, synapse=None)
     weights = nengo.dists.Uniform(-0.17, 0.17)
