@@ -257,8 +257,8 @@ def test_what_differs_is_refused_before_training(tmp_path, monkeypatch):
     other = refusal(network=make_network(make_data(), order=5))
     assert other.startswith("was made with a network of sha256 ")
     assert refusal(resume=False) == (
-        f"{tmp_path} has the checkpoint checkpoint.npz already; pass resume=True to go "
-        "on from it, or another folder"
+        f"{tmp_path} has the checkpoint checkpoint.npz already; pass resume=True "
+        "(--resume) to go on from it, or another folder"
     )
     assert (tmp_path / "checkpoint.npz").read_bytes() == content
 
