@@ -55,21 +55,36 @@ def doctor(network, target, json_path, quiet):
     nengo-hybrid doctor model.py:net --json needs.json
     """
     if network is None:
-        if target is not None or json_path is not None:
+        if target is not None:
             raise BuildError(
-                "--target and --json are for a network; name one, such as model.py:net"
+                "--target is for a network; name one, such as model.py:net"
             )
-        check_installed(quiet)
+        check_installed(json_path, quiet)
         return
     check_network(network, target or "loihi1", json_path, quiet)
 
 
-def check_installed(quiet):
-    """Show the installed versions; end with status 1 if nothing runs with them."""
+def check_installed(json_path, quiet):
+    """Check the installed versions; end with status 1 if nothing runs with them."""
     from nengo_hybrid import compat
     from nengo_hybrid.versions import check_versions
 
-    found, console = check_versions(), Console(markup=False, quiet=quiet)
+    check_files({"--json": json_path}, {})
+    found, shims = check_versions(), compat.states()
+    shown = not quiet and json_path != STANDARD_OUTPUT
+    if shown:
+        show_versions(found, shims)
+    mended = {shim.shim.name: shim.state for shim in shims}
+    write_figures({"schema": SCHEMA, **asdict(found), "mended": mended}, json_path)
+    if shown and json_path is not None:
+        click.echo(f"wrote {json_path}")
+    if not found.runs:
+        sys.exit(FAILED)
+
+
+def show_versions(found, shims):
+    """Print what is installed, what is mended in it, and what would mend the rest."""
+    console = Console(markup=False)
     table = Table("package", "installed", "works", "state", "needed for")
     for row in found.rows:
         style = None if row.state == "ok" else "bold red"
@@ -82,14 +97,12 @@ def check_installed(quiet):
         )
         table.add_row(*cells, style=style)
     console.print(table)
-    shims = Table("mended on import", "state", "until")
-    for state in compat.states():
-        shims.add_row(state.shim.name, state.state, state.shim.goes_when)
-    console.print(shims)
-    for words in () if quiet else (found.combination, *found.mend):
+    mended = Table("mended on import", "state", "until")
+    for state in shims:
+        mended.add_row(state.shim.name, state.state, state.shim.goes_when)
+    console.print(mended)
+    for words in (found.combination, *found.mend):
         click.echo(words)
-    if not found.runs:
-        sys.exit(FAILED)
 
 
 def check_network(place, target, json_path, quiet):

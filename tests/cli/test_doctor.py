@@ -2,6 +2,7 @@
 
 import json
 
+import nengo
 import pytest
 
 import nengo_hybrid as nh
@@ -132,13 +133,25 @@ def test_figures_go_to_json(run, model, tmp_path):
         ),
         (
             ["--target", "loihi1"],
-            "BuildError: --target and --json are for a network; name one, such as "
-            "model.py:net",
+            "BuildError: --target is for a network; name one, such as model.py:net",
         ),
     ],
 )
 def test_bad_input_is_one_line(run, model, refused, arguments, message):
     refused(run("doctor", *arguments), message)
+
+
+def test_versions_as_figures(run, tmp_path):
+    result = run("doctor", "--json", "-")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr) == (0 if found["runs"] else 1, "")
+    (own,) = [row for row in found["rows"] if row["package"] == "nengo"]
+    assert own["installed"] == nengo.__version__
+    assert set(found["mended"].values()) <= {"applied", "waiting", "not needed"}
+
+    shown = run("doctor", "--json", "versions.json").stdout
+    assert shown.endswith("wrote versions.json\n") and "mended on import" in shown
+    assert json.loads((tmp_path / "versions.json").read_text()) == found
 
 
 def test_an_unknown_target_is_one_line(run, model):
