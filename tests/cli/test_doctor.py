@@ -6,6 +6,7 @@ import nengo
 import pytest
 
 import nengo_hybrid as nh
+from nengo_hybrid import compat
 from nengo_hybrid.cli import doctor
 
 FITS = """
@@ -147,6 +148,7 @@ def test_versions_as_figures(run, tmp_path):
     assert (result.exit_code, result.stderr) == (0 if found["runs"] else 1, "")
     (own,) = [row for row in found["rows"] if row["package"] == "nengo"]
     assert own["installed"] == nengo.__version__
+    assert set(found["mended"]) == {state.shim.name for state in compat.states()}
     assert set(found["mended"].values()) <= {"applied", "waiting", "not needed"}
 
     shown = run("doctor", "--json", "versions.json").stdout
