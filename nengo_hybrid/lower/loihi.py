@@ -94,6 +94,8 @@ def _lower(graph, target, chip_steps):
             f"{error}: the weights onto a population are too small beside its "
             "threshold or its biases; raise its omega or its weights"
         ) from error
+    except AssertionError as error:  # all that it says of a threshold of 0
+        raise LowerError(_largest_weight(wanted)) from error
     quantized = QuantizedGraph(
         target=target,
         host=_host_part(graph, reasons, tuple(loihi_inputs)),
@@ -301,6 +303,17 @@ def _owners(block_map, loihi_blocks):
 def _float_weights(block):
     """Copy a block's weights, in thresholds per spike, before they are rounded."""
     return [_rows(synapse).copy() for synapse in block.synapses]
+
+
+def _largest_weight(wanted):
+    """Say which population's threshold is nothing beside its weights."""
+    largest = {n: max(np.abs(w).max() for w in ws) for n, ws in wanted.items() if ws}
+    name = max(largest, key=largest.get)
+    return (
+        f"population {name!r}: one spike adds {largest[name]:g} thresholds to a "
+        "voltage, beside which its threshold is 0 in Loihi 1's units; lower its "
+        "omega or its weights"
+    )
 
 
 def _copy_floats(block):

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.exceptions import LowerError
@@ -226,12 +226,17 @@ def test_bias_is_per_step_of_the_chip_whatever_dt():
     omegas=st.tuples(st.floats(0.5, 20), st.floats(0.5, 20)),
     amplitude=st.floats(0.1, 4),
 )
+@example(524285, "Identity", (0.5, 17.0), 2.125)  # 104 thresholds a spike
 def test_weights_over_thresholds_are_those_in_floats(
     seed, activation, omegas, amplitude
 ):
     rng = np.random.default_rng(seed)
     n_pre, n_post = rng.integers(1, 6, 2)
     weights = rng.normal(size=(n_post, n_pre))
+    wanted = weights.T * amplitude * omegas[1] / omegas[0]
+    largest = np.abs(wanted).max()
+    # Smaller ones shift bits out; larger ones may leave no threshold.
+    assume(2**-10 < largest < 2**8)
     # Rates, which are never sent, keep a ReLU off the chip.
     pre = hybrid("r", n_pre, activation, omega=omegas[0], amplitude=amplitude)
     relay = Population("rates", 1, "Tanh", bias=np.zeros(1))
@@ -249,14 +254,14 @@ def test_weights_over_thresholds_are_those_in_floats(
     signed = activation in ("Identity", "Tanh")
     assert lines.n_lines == n_pre * (2 if signed else 1)
     found = dense(quantized, "out", lines) / thresholds(quantized, "out")
-    wanted = weights.T * amplitude * omegas[1] / omegas[0]
     if signed:
         assert np.array_equal(found[n_pre:], -found[:n_pre])
     # Half of the last of 7 bits (all of it for the largest, which is not rounded up),
-    # and the threshold, 16320 over the largest weight, in units of 64.
-    largest = np.abs(wanted).max()
+    # over a threshold, 16320 over the largest weight, that may be 33 less in units
+    # of 64: (1 + weight) / (1 - threshold) - 1.
     error = np.abs(found[:n_pre] - wanted).max()
-    assert error <= largest * (1 / 127 + 1 / 4096 + 33 * largest / 16320)
+    weight, threshold = 1 / 127 + 1 / 4096, 33 * largest / 16320
+    assert error <= largest * (weight + threshold) / (1 - threshold)
     # What is stated is what is there.
     assert quantized.errors["out"] == pytest.approx(error / largest, rel=1e-5, abs=1e-6)
 
@@ -424,6 +429,20 @@ def test_weights_beyond_the_exponent_are_refused():
         "Compartment(out): Could not find appropriate weight exponent: the weights "
         "onto a population are too small beside its threshold or its biases; raise "
         "its omega or its weights"
+    )
+    with pytest.raises(LowerError, match=exactly(message)):
+        to_loihi(graph)
+
+
+def test_weights_beside_which_a_threshold_is_0_are_refused():
+    graph = graph_of(
+        hybrid("r", 1, "Identity"),
+        hybrid("out", 2),
+        projections=(project("r", "out", [[505.0], [-600.0]]),),
+    )
+    message = (
+        "population 'out': one spike adds 600 thresholds to a voltage, beside which "
+        "its threshold is 0 in Loihi 1's units; lower its omega or its weights"
     )
     with pytest.raises(LowerError, match=exactly(message)):
         to_loihi(graph)
