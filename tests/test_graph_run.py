@@ -9,7 +9,7 @@ import pytest
 from nengo_hybrid import HybridSpiking, Identity
 from nengo_hybrid.exceptions import BuildError, EmulateError, ShapeError
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
-from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graph_run import run, run_graph
 from nengo_hybrid.lower import to_graph
 from nengo_hybrid.networks import LMU
 from nengo_hybrid.parameters import object_names
@@ -193,6 +193,24 @@ def test_a_sample_of_a_batch_equals_the_sample_alone(seed):
         alone = run_graph(graph, x[i : i + 1])
         for name, counts in alone.items():
             assert np.array_equal(batch[name][i], counts[0]), name
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4, 64])
+def test_a_sample_starts_alike_however_many_run_at_once(at_once, monkeypatch):
+    monkeypatch.setattr(run, "PIECE_SAMPLES", 4)
+    x = inputs(0, n_samples=10)
+    graph = to_graph(random_network(0, x[0], 1.0))
+    whole = run_graph(graph, x, seed=5)
+    pieces = run.GraphRun(graph).pieces(x, seed=5, record=whole, at_once=at_once)
+    places, found = zip(*pieces, strict=True)
+    assert [place.start for place in places] == {
+        1: list(range(10)),
+        3: [0, 3, 4, 7, 8],
+    }.get(at_once, [0, 4, 8])
+    assert sum(counts.any() for counts in whole.values()) > 2
+    for name, counts in whole.items():
+        parts = np.concatenate([part[name] for part in found])
+        assert np.array_equal(parts, counts), name
 
 
 def test_counts_by_hand():

@@ -16,8 +16,8 @@ from nengo_hybrid.graph_run.kernel import LANES, MAX_COUNT, run_block
 from nengo_hybrid.graph_run.program import compact, compile_graph
 from nengo_hybrid.neurons import Staggered
 
-# What is recorded is made in pieces: of so many bytes, and blocks of samples.
-PIECE_BYTES, MAX_BLOCKS = 2**28, 32
+# What is recorded is made in pieces: of so many bytes, and samples.
+PIECE_BYTES, PIECE_SAMPLES = 2**28, 32 * LANES
 
 
 def run_graph(
@@ -157,16 +157,21 @@ class GraphRun:
             PIECE_BYTES
             // (self.dtype.itemsize * LANES * n_kept * max(1, self._size(record))),
         )
-        size = min(size, MAX_BLOCKS) * LANES
-        size = size if at_once is None else min(size, at_once)
-        for first in range(0, len(x), size):
-            part = slice(first, min(first + size, len(x)))
+        size = min(size * LANES, PIECE_SAMPLES, at_once or PIECE_SAMPLES)
+        for part, voltages in self._starting(len(x), size, rng):
             piece = np.ascontiguousarray(x[part], dtype=self.dtype)
             out = np.zeros((len(piece), n_kept, self._size(record)), self.dtype)
-            voltages = self._draw(len(piece), rng)
             tally = self._run(piece, voltages, kept, out, self._tally_shape(levels))
             self._split(tally, levels)
             yield part, self._named(out, record)
+
+    def _starting(self, n_samples, size, rng):
+        """Yield pieces with their voltages, drawn alike whatever the pieces' size."""
+        for first in range(0, n_samples, PIECE_SAMPLES):
+            drawn = self._draw(min(PIECE_SAMPLES, n_samples - first), rng)
+            for own in range(0, len(drawn), size):
+                voltages = drawn[own : own + size]
+                yield slice(first + own, first + own + len(voltages)), voltages
 
     def _tally_shape(self, levels):
         n_levels = max((array.shape[1] for array in levels.values()), default=0)
