@@ -4,7 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from nengo_hybrid import emulate, report, results
-from nengo_hybrid.bundle import Bundle
+from nengo_hybrid.bundle import (
+    TRAINED_NAME,
+    Bundle,
+    check_room,
+    deployed_path,
+    save_bundle,
+    save_deployed,
+)
 from nengo_hybrid.deployed import ChipRun, Deployed
 from nengo_hybrid.estimate import count_dense, estimate
 from nengo_hybrid.evaluation import evaluate
@@ -355,13 +362,15 @@ def _waterfall(deployed, trace, split, seed):
     return compare_steps(deployed, trace, host_counts, split, seed=seed)
 
 
-def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
+def run_recipe(recipe, folder, *, seed=0, progress=True, on_sample=None):
     """
     Go the whole way: build, train, deploy, emulate, estimate.
 
     Parameters
     ----------
     recipe : Recipe
+    folder : path-like
+        Gets ``bundle.zip`` and ``TARGET.zip``, from which each step goes on.
     seed : int
     progress : bool
         Whether training draws its progress bar.
@@ -373,17 +382,17 @@ def run_recipe(recipe, *, seed=0, progress=True, on_sample=None):
     dict
         The report, schema 1.
     """
-    target, others = load_targets(recipe)
+    target, _ = load_targets(recipe)
     check = None if is_graded(target) else _check_output
-    data, bundle = train_bundle(recipe, seed=seed, progress=progress, check=check)
-    deployed = deploy(
-        bundle,
-        target,
-        chip_steps=recipe.deployment["chip_steps"],
-        calibration=data.train.x,
-    )
+    data, trained = train_bundle(recipe, seed=seed, progress=progress, check=check)
+    file = deployed_path(save_bundle(trained, Path(folder) / TRAINED_NAME), target)
+    deployed = deploy_bundle(trained, target)
+    save_deployed(deployed, file)
+    check_room(deployed, *data.test.x.shape[:2])
     deployed = run_test(deployed, data.test, seed=seed, progress=on_sample)
-    return make_report(estimate_run(deployed, _comparable(target, others)))
+    deployed = estimate_run(deployed, recipe_comparisons(deployed))
+    save_deployed(deployed, file)
+    return make_report(deployed)
 
 
 def _check_output(graph):
@@ -394,15 +403,17 @@ def _check_output(graph):
 
 
 def recipe_comparisons(deployed):
-    """Load the targets that a deployed network's recipe compares with."""
+    """
+    Load the targets that a deployed network's recipe compares with.
+
+    Chips that the network was not mapped onto are left out: they have no counts.
+    """
     names = (deployed.about.get("recipe") or {}).get("compare", ())
-    return _comparable(deployed.target, map(load_target, names))
-
-
-def _comparable(target, others):
-    """Leave out chips that the network was not mapped onto: they have no counts."""
     return [
-        t for t in others if t.kind != "neuromorphic" or target.name in (t.name, t.chip)
+        other
+        for other in map(load_target, names)
+        if other.kind != "neuromorphic"
+        or deployed.target.name in (other.name, other.chip)
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nengo_hybrid import datasets, results
-from nengo_hybrid.bundle import Bundle, save_bundle
+from nengo_hybrid.bundle import TRAINED_NAME, Bundle, save_bundle
 from nengo_hybrid.evaluation import evaluate
 from nengo_hybrid.exceptions import BuildError, DataError
 from nengo_hybrid.metrics import accuracy
@@ -146,7 +146,7 @@ def train_into(recipe, folder, **options):
     """
     checkpoints = Path(folder) / "checkpoints"
     _, bundle = train_bundle(recipe, checkpoints=checkpoints, **options)
-    save_bundle(bundle, Path(folder) / "bundle.zip")
+    save_bundle(bundle, Path(folder) / TRAINED_NAME)
     return bundle
 
 

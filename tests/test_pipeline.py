@@ -61,7 +61,7 @@ def few():
 
 
 @pytest.fixture(scope="module")
-def ran(few):
+def ran(few, tmp_path_factory):
     """Run the tiny recipe once; return its report, the deployed, trace and progress."""
     seen = {"progress": []}
     run_deployed = pipeline.run_deployed
@@ -75,6 +75,7 @@ def ran(few):
         patch.setattr(pipeline, "run_deployed", spy)
         seen["report"] = pipeline.run_recipe(
             tiny_recipe(),
+            tmp_path_factory.mktemp("ran"),
             progress=False,
             on_sample=lambda *row: seen["progress"].append(row),
         )
@@ -246,12 +247,12 @@ def test_progress_is_told_up_to_the_last_sample(ran):
     assert {total for _, total in ran["progress"]} == {N_TEST}
 
 
-def test_same_seed_gives_the_same_report(ran):
-    again = pipeline.run_recipe(tiny_recipe(), progress=False)
+def test_same_seed_gives_the_same_report(ran, tmp_path):
+    again = pipeline.run_recipe(tiny_recipe(), tmp_path, progress=False)
     assert check_report(again) == check_report(ran["report"])
 
 
-def test_seed_reaches_data_network_and_training(few, monkeypatch):
+def test_seed_reaches_data_network_and_training(few, monkeypatch, tmp_path):
     given = []
 
     def spy(network, data, **settings):
@@ -260,7 +261,7 @@ def test_seed_reaches_data_network_and_training(few, monkeypatch):
 
     monkeypatch.setattr(recipe_training, "train", spy)
     with pytest.raises(TrainError, match="^far enough$"):
-        pipeline.run_recipe(tiny_recipe(), seed=5, progress=False)
+        pipeline.run_recipe(tiny_recipe(), tmp_path, seed=5, progress=False)
     network, data, settings = given
     assert (network.seed, settings["seed"]) == (5, 5)
     assert data.sha256 == few_digits(5).sha256 != few_digits(0).sha256
@@ -272,20 +273,21 @@ def no_training(*args, **kwargs):
     raise AssertionError("training was started")
 
 
-def test_unknown_targets_are_found_before_training(monkeypatch):
+def test_unknown_targets_are_found_before_training(monkeypatch, tmp_path):
     monkeypatch.setattr(recipe_training, "train", no_training)
     with pytest.raises(TargetError, match="^target 'abacus' is unknown"):
-        pipeline.run_recipe(tiny_recipe(compare=("abacus",)))
+        pipeline.run_recipe(tiny_recipe(compare=("abacus",)), tmp_path)
     deployment = {"target": "cortex-m4", "chip_steps": 4}
     with pytest.raises(TargetError, match="^target 'cortex-m4' is a processor"):
-        pipeline.run_recipe(tiny_recipe(deployment=deployment))
+        pipeline.run_recipe(tiny_recipe(deployment=deployment), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
-def test_unknown_data_set_is_found_before_training(monkeypatch):
+def test_unknown_data_set_is_found_before_training(monkeypatch, tmp_path):
     monkeypatch.setattr(recipe_training, "train", no_training)
     message = "recipe tiny needs a dataset of digits, mnist, got 'letters'"
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
-        pipeline.run_recipe(tiny_recipe(dataset="letters"))
+        pipeline.run_recipe(tiny_recipe(dataset="letters"), tmp_path)
 
 
 def test_versions_are_those_of_the_packages():
@@ -295,7 +297,7 @@ def test_versions_are_those_of_the_packages():
 
 
 @pytest.fixture(scope="module")
-def ran_graded(few):
+def ran_graded(few, tmp_path_factory):
     """Run the tiny recipe on Loihi 2; return its report, the deployed and the trace."""
     seen = {}
     run_deployed, train_recipe = pipeline.run_deployed, recipe_training.train_recipe
@@ -315,6 +317,7 @@ def ran_graded(few):
         patch.setattr(recipe_training, "train_recipe", keep)
         seen["report"] = pipeline.run_recipe(
             tiny_recipe(deployment=deployment, compare=("cortex-m4", "loihi1-fitted")),
+            tmp_path_factory.mktemp("graded"),
             progress=False,
         )
     return seen

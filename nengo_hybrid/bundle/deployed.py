@@ -1,6 +1,7 @@
 """A deployed network as a file: its integers, where they are, what was found so far."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from nengo_hybrid.bundle import archive
 from nengo_hybrid.bundle.archive import (
@@ -10,6 +11,7 @@ from nengo_hybrid.bundle.archive import (
     write_archive,
 )
 from nengo_hybrid.bundle.checks import check_deployed
+from nengo_hybrid.bundle.trained import TRAINED_NAME
 from nengo_hybrid.bundle.values import put_together, take_apart
 from nengo_hybrid.chip_numbers import ChipNumbers
 from nengo_hybrid.deployed import ChipRun, Deployed
@@ -49,6 +51,33 @@ TYPES = (
 COMMANDS = {"run": "emulate", "estimate": "estimate"}
 # Of the compression: spikes of a run take long at the highest.
 LEVEL = 6
+
+
+def deployed_path(trained, target):
+    """
+    Name a deployed network by its target, beside the trained one.
+
+    Parameters
+    ----------
+    trained : path-like
+        File of the trained network.
+    target : Target
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
+    >>> from nengo_hybrid.targets import load_target
+    >>> print(deployed_path("run/bundle.zip", load_target("loihi1")))
+    run/loihi1.zip
+    >>> print(deployed_path("a/net.zip", load_target("loihi2")))
+    a/net-loihi2.zip
+    """
+    trained = Path(trained)
+    stem = "" if trained.name == TRAINED_NAME else f"{trained.stem}-"
+    return trained.with_name(f"{stem}{target.name}.zip")
 
 
 def save_deployed(deployed, path):

@@ -14,6 +14,8 @@ from nengo_hybrid.bundle.checks import check_graph
 from nengo_hybrid.exceptions import BundleError
 from nengo_hybrid.graph import Population, Projection, SpikingGraph
 
+# What a training calls it, in its folder.
+TRAINED_NAME = "bundle.zip"
 # Of populations; the others are plain values.
 ARRAYS = ("bias", "initial_voltage", "stagger")
 PLAIN = ("name", "n_neurons", "activation", "omega", "amplitude")

@@ -1,6 +1,7 @@
 """The small commands: demo and report."""
 
 import time
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -23,7 +24,8 @@ from nengo_hybrid.cli.terminal import import_training, sample_bars
     "--out",
     default="demo-out",
     show_default=True,
-    help="Folder for report.json and report.html.",
+    type=click.Path(),
+    help="Folder for all that the steps keep, and the report.",
 )
 @click.option(
     "--recipe",
@@ -39,39 +41,51 @@ from nengo_hybrid.cli.terminal import import_training, sample_bars
     help="Instead of the recipe's target.",
 )
 @seed_option()
+@json_option
 @quiet_option
-def demo(out, recipe, target, seed, quiet):
+def demo(out, recipe, target, seed, json_path, quiet):
     """
-    Go the whole way on real digits: train, deploy, emulate, estimate.
+    Go the whole way on real digits: train, deploy, emulate, estimate, report.
+
+    The folder is then as these commands leave it, and they go on from it.
 
     \b
     nengo-hybrid demo --target loihi2 --out results
+    nengo-hybrid estimate results/loihi2.zip --target cortex-m4
     """
     from dataclasses import replace
 
+    from nengo_hybrid.bundle import TRAINED_NAME, deployed_path
     from nengo_hybrid.recipe import CHIP_STEPS, load_recipe, load_targets
 
     recipe = load_recipe(recipe)
     if target is not None:
         deployment = recipe.deployment or {"chip_steps": CHIP_STEPS}
         recipe = replace(recipe, deployment={**deployment, "target": target})
-    load_targets(recipe)
+    chip, _ = load_targets(recipe)
     check_folder(out)
+    deployed = deployed_path(TRAINED_NAME, chip).name
+    made = TRAINED_NAME, deployed, "report.json", "report.html"
+    ours = {f"the demo's {name}": Path(out, name) for name in made}
+    check_files({"--json": json_path}, ours)
     # Only now, since it takes seconds.
     import_training()
     from nengo_hybrid import pipeline
-    from nengo_hybrid.report import render_text
+    from nengo_hybrid.report import render_text, to_json
 
     started = time.monotonic()
     with sample_bars(quiet, "emulate the chip") as (on_sample,):
         content = pipeline.run_recipe(
-            recipe, seed=seed, progress=not quiet, on_sample=on_sample
+            recipe, out, seed=seed, progress=not quiet, on_sample=on_sample
         )
-    paths = pipeline.write_report(content, out)
-    if not quiet:
+    pipeline.write_report(content, out)
+    write_text(to_json(content), json_path)
+    if not quiet and json_path != STANDARD_OUTPUT:
         Console().print(render_text(content))
+        *others, last = made
         click.echo(
-            f"{time.monotonic() - started:.0f} s; wrote {', '.join(map(str, paths))}"
+            f"{time.monotonic() - started:.0f} s; wrote {', '.join(others)} and {last} "
+            f"into {out}"
         )
 
 

@@ -16,8 +16,6 @@ from nengo_hybrid.cli.options import (
 from nengo_hybrid.cli.terminal import quiet_imports
 from nengo_hybrid.exceptions import BundleError
 
-TRAINED_NAME = "bundle.zip"
-
 
 @click.command()
 @click.argument("run", type=click.Path())
@@ -52,7 +50,7 @@ def deploy(run, target, out, chip_steps, seed, json_path, quiet):
     nengo-hybrid deploy run --target loihi1
     nengo-hybrid deploy examples/psmnist/psmnist-loop.zip --target loihi2
     """
-    from nengo_hybrid.bundle import load_bundle, save_deployed
+    from nengo_hybrid.bundle import deployed_path, load_bundle, save_deployed
     from nengo_hybrid.recipe import check_chip
     from nengo_hybrid.targets import load_target
 
@@ -60,7 +58,7 @@ def deploy(run, target, out, chip_steps, seed, json_path, quiet):
     bundle = load_bundle(path)
     chip = load_target(target or recipe_target(bundle, path))
     check_chip(chip)
-    out = out or default_out(path, chip)
+    out = out or str(deployed_path(path, chip))
     check_files({"--out": out, "--json": json_path}, {"RUN": path})
     from nengo_hybrid import pipeline, results
 
@@ -78,6 +76,8 @@ def deploy(run, target, out, chip_steps, seed, json_path, quiet):
 
 def trained_file(run):
     """Return the bundle of a training, named by its folder or itself."""
+    from nengo_hybrid.bundle import TRAINED_NAME
+
     path = Path(run)
     return path / TRAINED_NAME if path.is_dir() else path
 
@@ -97,22 +97,6 @@ def recipe_target(bundle, path):
             f"the recipe of {path} has no target; name one, such as --target loihi2"
         )
     return deployment["target"]
-
-
-def default_out(path, target):
-    """
-    Name a deployed network by its target, beside the trained one.
-
-    Examples
-    --------
-    >>> from nengo_hybrid.targets import load_target
-    >>> default_out(Path("run/bundle.zip"), load_target("loihi1"))
-    'run/loihi1.zip'
-    >>> default_out(Path("a/net.zip"), load_target("loihi2"))
-    'a/net-loihi2.zip'
-    """
-    stem = "" if path.name == TRAINED_NAME else f"{path.stem}-"
-    return str(path.with_name(f"{stem}{target.name}.zip"))
 
 
 def show_deployed(figures):

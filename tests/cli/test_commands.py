@@ -75,6 +75,25 @@ def test_unknown_recipe_is_one_line(run, no_work, tmp_path, refused):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "name", ["bundle.zip", "loihi2.zip", "report.json", "report.html"]
+)
+def test_figures_of_the_demo_need_a_file_of_their_own(run, no_work, refused, name):
+    refused(
+        run("demo", "--target", "loihi2", "--out", "a", "--json", f"a/{name}"),
+        f"BundleError: --json and the demo's {name} are the same file, 'a/{name}'; "
+        "name another",
+    )
+
+
+def test_figures_of_the_demo_need_a_folder(run, no_work, refused):
+    refused(
+        run("demo", "--json", "none/figures.json"),
+        "BundleError: --json needs a file in a folder that can be written, got "
+        "'none/figures.json' (No such file or directory)",
+    )
+
+
 def test_seed_out_of_range_is_wrong_usage(run, no_work):
     result = run("demo", "--seed", "-1")
     assert result.exit_code == 2
@@ -138,12 +157,14 @@ def test_demo_writes_a_report_that_can_be_shown(
     run, tiny_recipe, tmp_path, monkeypatch
 ):
     tiny = ("--recipe", str(tiny_recipe), "--seed", "3")
-    quiet = run("demo", *tiny, "--out", "a/b", "--quiet")
+    quiet = run("demo", *tiny, "--out", "a/b", "--quiet", "--json", "figures.json")
     assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
     written = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
-    assert written == ["report.html", "report.json"]
+    assert written == ["bundle.zip", "loihi1.zip", "report.html", "report.json"]
     report = load_json("a/b/report.json")
     assert (report["recipe"], report["seed"]) == ("tiny", 3)
+    figures = (tmp_path / "figures.json").read_bytes()
+    assert figures == (tmp_path / "a" / "b" / "report.json").read_bytes()
 
     shown = run("report", "a/b/report.json", "--html", "page.html")
     assert shown.exit_code == 0
@@ -156,7 +177,11 @@ def test_demo_writes_a_report_that_can_be_shown(
     assert loud.exit_code == 0
     *table, last = loud.stdout.splitlines()
     assert "\n".join(table).strip() == shown.stdout.strip()
-    assert last.endswith(" s; wrote c/report.json, c/report.html")
+    assert last.endswith(
+        " s; wrote bundle.zip, loihi1.zip, report.json and report.html into c"
+    )
+    piped = run("demo", *tiny, "--out", "c", "--json", "-")
+    assert piped.stdout == (tmp_path / "c" / "report.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("change", [{"omega_output": None}, {"omega_hidden": None}])

@@ -19,8 +19,6 @@ from nengo_hybrid.bundle import (
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.graph import digest
 from nengo_hybrid.recipe import load_recipe
-from nengo_hybrid.report import load_json
-from nengo_hybrid.report.schema import check_report
 from nengo_hybrid.targets import load_target
 
 pytest.importorskip("tensorflow")
@@ -120,26 +118,24 @@ def done(result):
 
 
 @pytest.mark.parametrize("target", ["loihi1", "loihi2"])
-def test_the_steps_give_the_report_of_the_demo(
-    run, trained, tmp_path, target, monkeypatch
-):
-    file = f"run/{target}.zip"
-    done(run("deploy", "run", "--target", target))
-    done(run("emulate", file))
-    done(run("estimate", file))
-    done(run("report", file, "--json", "steps.json", "--html", "page.html"))
-
-    deployment = {**RECIPE["deployment"], "target": target}
-    (tmp_path / "tiny.json").write_text(
-        json.dumps({**RECIPE, "deployment": deployment})
-    )
-    recipe = load_recipe(tmp_path / "tiny.json")
+def test_the_demo_is_the_steps(run, trained, tmp_path, target, monkeypatch):
+    (tmp_path / "tiny.json").write_text(json.dumps(RECIPE))
+    same = few_digits(3), load_bundle("run/bundle.zip")
     if target == "loihi2":  # The training is the same; once is enough.
-        same = few_digits(3), load_bundle("run/bundle.zip")
         monkeypatch.setattr(pipeline, "train_bundle", lambda *args, **kwargs: same)
-    demo = pipeline.run_recipe(recipe, seed=3, progress=False)
-    assert load_json("steps.json") == check_report(demo)
-    assert "tiny" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    recipe = ("--recipe", "tiny.json", "--target", target, "--seed", "3")
+    done(run("demo", *recipe, "--out", "demo", "--quiet"))
+    assert digest(load_bundle("demo/bundle.zip").graph) == digest(same[1].graph)
+    before, file = contents(tmp_path / "demo"), f"demo/{target}.zip"
+
+    done(run("deploy", "demo", "--target", target))
+    assert load_deployed(file).run is None
+    done(run("emulate", file, "--batch-size", "5"))
+    done(run("estimate", file))
+    page = ("--html", "demo/report.html")
+    done(run("report", file, "--json", "demo/report.json", *page))
+    assert contents(tmp_path / "demo") == before
+    assert "tiny" in before[tmp_path / page[1]].decode()
 
 
 def test_each_step_writes_its_figures(run, after):
