@@ -80,7 +80,7 @@ KEEPERS = {
     "keras": {"train", "compat"},
     "tf_keras": {"train", "compat"},
     "nengo_dl": {"train", "compat"},
-    "nengo_loihi": {"lower", "hardware", "compat"},
+    "nengo_loihi": {"lower", "hardware", "board", "compat"},
 }
 
 
@@ -194,7 +194,7 @@ def test_stages_meet_only_in_types():
         (
             "emulate/engine.py",
             "import nengo_loihi.block",
-            "imports nengo_loihi, which only compat, hardware, lower may",
+            "imports nengo_loihi, which only board, compat, hardware, lower may",
         ),
         (
             "pipeline.py",

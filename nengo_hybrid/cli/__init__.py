@@ -4,6 +4,7 @@ import click
 
 from nengo_hybrid.cli import (
     bench,
+    board,
     commands,
     completion,
     deploy,
@@ -42,6 +43,7 @@ for command in (
     emulate.emulate,
     estimate.estimate,
     commands.report,
+    board.board,
     doctor.doctor,
     targets.targets,
     bench.bench,

@@ -72,6 +72,7 @@ def completed(words):
         ("deploy run --target loihi1-", [["plain", "loihi1-fitted"]]),
         ("demo --recipe dig", [["plain", "digits"], ["file", "dig"]]),
         ("emulate run/lo", [["file", "run/lo"]]),
+        ("board a.py:net --python /opt/", [["file", "/opt/"]]),
         ("schema re", [["plain", "recipe"], ["plain", "report"]]),
     ],
 )

@@ -163,6 +163,10 @@ def test_wrong_usage_has_its_status_in_the_shell(in_a_process_of_its_own):
         ("nengo_hybrid.bundle.load_deployed", ("emulate", "net.zip")),
         ("nengo_hybrid.bundle.load_deployed", ("estimate", "net.zip")),
         ("nengo_hybrid.report.load_json", ("report", "report.json")),
+        (
+            "nengo_hybrid.networkfile.split_name",
+            ("board", "a.py:net", "--time=1", "--python=python", "--out=board.npz"),
+        ),
         ("nengo_hybrid.versions.check_versions", ("doctor",)),
         ("nengo_hybrid.targets.target_names", ("targets",)),
     ],

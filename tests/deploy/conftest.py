@@ -18,11 +18,9 @@ def cluster(tmp_path):
     programs.mkdir()
     calls = tmp_path / "calls"
 
-    def run(script, *arguments, nengo_hybrid="", task="0", python=None, **settings):
+    def run(script, *arguments, nengo_hybrid="", task="0", **settings):
         calls.write_text("")
         contents = {"srun": SRUN, "scontrol": NOTE, "nengo-hybrid": NOTE + nengo_hybrid}
-        if python is not None:
-            contents["python"] = python
         for name, content in contents.items():
             (programs / name).write_text(content)
             (programs / name).chmod(0o755)
