@@ -51,6 +51,9 @@ class Deployed:
     run : ChipRun or None
     estimate : dict or None
         Plain values, as `nengo_hybrid.estimate.Estimate.to_json` gives them.
+    ranges : tuple of IntegerRange, optional
+        With graded spikes, how far integers go on the calibration data; None in files
+        of before.
     """
 
     graph: SpikingGraph = field(repr=False)
@@ -61,6 +64,7 @@ class Deployed:
     about: dict = field(default_factory=dict, repr=False)
     run: ChipRun | None = None
     estimate: dict | None = field(default=None, repr=False)
+    ranges: tuple | None = field(default=None, repr=False)
 
     @property
     def is_graded(self):

@@ -1,8 +1,69 @@
-"""What a run of a graph in integers did: `GradedTrace`."""
+"""What a run of a graph in integers did: `GradedTrace`, and `IntegerRange`."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class IntegerRange:
+    """
+    How far a population's integers went in a run, beside what their widths hold.
+
+    Attributes
+    ----------
+    name : str
+    payload : (int, int)
+        The largest size that was sent, and the largest that a payload holds.
+    state : (int, int) or None
+        The same of its sums and registers; None of the input, which has none.
+    saturated : float
+        Part of its payloads that were larger than a payload holds.
+    error : (float, float) or None
+        Root mean square of what was sent less what the network in floats sends, over
+        samples, steps and neurons, and of the latter, in its units; None where the two
+        were not compared.
+    """
+
+    name: str
+    payload: tuple
+    state: tuple | None
+    saturated: float
+    error: tuple | None = None
+
+
+def integer_ranges(graph, reached, by_bits, errors=None):
+    """
+    Tell how far the integers of each population went.
+
+    Parameters
+    ----------
+    graph : GradedGraph
+    reached : (n_populations, 2) int array
+        The largest sizes of payloads, and of sums and registers.
+    by_bits : dict of str to (n_neurons, n_bits) array
+        As `GradedTrace` has it.
+    errors : dict of str to (float, float), optional
+        As `IntegerRange` has them.
+
+    Returns
+    -------
+    tuple of IntegerRange
+    """
+    errors, found = errors or {}, []
+    most_state = graph.widths.state_limit - 1
+    for p, (payload, state) in zip(graph.populations, reached.tolist(), strict=True):
+        counts, most = by_bits[p.name], 2 ** (p.payload_bits - 1) - 1
+        found.append(
+            IntegerRange(
+                p.name,
+                (payload, most),
+                None if p.is_input else (state, most_state),
+                float(counts[:, p.payload_bits :].sum() / max(1, counts.sum())),
+                errors.get(p.name),
+            )
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -27,6 +88,8 @@ class GradedTrace:
         none, if it sent nothing.
     ones : dict of str to (n_neurons,) int64 array
         Bits that were set in all payloads of each neuron.
+    ranges : tuple of IntegerRange, optional
+        How far the integers of each population went; None in files of before.
     """
 
     target: str
@@ -38,6 +101,7 @@ class GradedTrace:
     output: np.ndarray = field(repr=False)
     by_bits: dict = field(repr=False)
     ones: dict = field(repr=False)
+    ranges: tuple | None = field(default=None, repr=False)
 
     backend = "emulator"
 

@@ -27,7 +27,7 @@ from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.quantize import quantize
 from nengo_hybrid.recipe import CHIP_STEPS, check_chip, load_targets
 from nengo_hybrid.recipe_training import load_data, train_bundle
-from nengo_hybrid.step_runs import check_split, compare_steps
+from nengo_hybrid.step_runs import check_split, compare_steps, compare_with_floats
 from nengo_hybrid.targets import load_target
 
 BACKENDS = ("emulator", "nengo-loihi")
@@ -62,6 +62,8 @@ def deploy(trained, target, *, chip_steps=4, calibration=None, seed=0):
     ------
     QuantizeError
         If calibration data are needed and missing, or the network has no program.
+    EmulateError
+        If a sum or state leaves its register on the calibration data.
     LowerError, PlacementError
         If it cannot be lowered, or does not fit.
     """
@@ -70,14 +72,16 @@ def deploy(trained, target, *, chip_steps=4, calibration=None, seed=0):
     else:
         graph = to_graph(trained.network, dt=trained.dt)
         about = trained.about()
-    floats = None
+    floats, ranges = None, None
     if is_graded(target):
         if calibration is None:
             raise QuantizeError(
                 f"target {target.name!r} has graded spikes, whose ranges are chosen on "
                 "data; pass calibration=data.train.x"
             )
-        quantized = quantize(graph, target, calibration[:N_CALIBRATED])
+        calibration = calibration[:N_CALIBRATED]
+        quantized = quantize(graph, target, calibration)
+        ranges = compare_with_floats(graph, quantized, calibration)
     else:
         # Here, since it imports NengoLoihi, and that TensorFlow: no other step does.
         from nengo_hybrid.lower import to_loihi, unrounded
@@ -85,7 +89,7 @@ def deploy(trained, target, *, chip_steps=4, calibration=None, seed=0):
         quantized = to_loihi(graph, target=target.name, chip_steps=chip_steps)
         floats = unrounded(graph, chip_steps=chip_steps)
     placement = place(quantized, target, seed=seed)
-    return Deployed(graph, quantized, placement, target, floats, about)
+    return Deployed(graph, quantized, placement, target, floats, about, ranges=ranges)
 
 
 def deploy_bundle(bundle, target, *, chip_steps=None, seed=0):

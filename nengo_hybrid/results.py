@@ -70,7 +70,16 @@ def _sent(hybrid, deployed, trace):
         name: {str(bits): n for bits, n in enumerate(total) if n}
         for name, total in totals.items()
     }
-    return {**sent, "payload_bits": payloads}
+    return {
+        **sent,
+        "payload_bits": payloads,
+        **_ranges("test_ranges", trace.ranges),
+    }
+
+
+def _ranges(key, ranges):
+    """Return how far integers went as rows of a report, if that is known."""
+    return {} if ranges is None else {key: [vars(row) for row in ranges]}
 
 
 def _raster(deployed, trace, x):
@@ -113,6 +122,7 @@ def figures(deployed):
         **placed(deployed.placement, deployed.target),
         "chip_steps": deployed.quantized.chip_steps,
         "rounding": deployed.quantized.errors,
+        **_ranges("calibration_ranges", deployed.ranges),
         "host": host(deployed.quantized),
         "history": history(about.get("history", {})),
         **(deployed.estimate or {}),

@@ -12,11 +12,12 @@ import numpy as np
 from nengo_hybrid import emulate
 from nengo_hybrid.accuracy_steps import StepRun, idle_parts, make_waterfall
 from nengo_hybrid.exceptions import DataError, ShapeError
-from nengo_hybrid.graph_run import GraphRun
+from nengo_hybrid.graded_trace import integer_ranges
+from nengo_hybrid.graph_run import GraphRun, is_compiled, run_graph, run_neurons
 from nengo_hybrid.metrics import classify
 
-# Samples of which every spike is kept, until they are counted.
-AT_ONCE = 256
+# Samples of which every spike is kept, until they are counted; the same of graded ones.
+AT_ONCE, GRADED_AT_ONCE = 256, 64
 
 
 def compare_steps(deployed, trace, host_counts, split, *, seed):
@@ -59,6 +60,63 @@ def compare_steps(deployed, trace, host_counts, split, *, seed):
     found = _answers_and_rates(quantized, trace, readout_steps)
     runs.append(StepRun("deployed", *found, idle))
     return make_waterfall(runs, split.y)
+
+
+def compare_with_floats(graph, quantized, x):
+    """
+    Tell how far graded integers go on some data, and how far they are from floats.
+
+    Both start from the same voltages. Payloads may be as large as a register, so that
+    those too large for their own width are counted.
+
+    Parameters
+    ----------
+    graph : SpikingGraph
+    quantized : GradedGraph
+        The same in integers.
+    x : (n_samples, n_steps, size_in) array
+        Such as the data that it was quantized with.
+
+    Returns
+    -------
+    tuple of IntegerRange
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` does not fit the input population.
+    EmulateError
+        If a sum or state leaves its register.
+    """
+    widest = quantized.widths.state
+    populations = [replace(p, payload_bits=widest) for p in quantized.populations]
+    run = emulate.GradedRun(replace(quantized, populations=tuple(populations)))
+    names, tally = [p.name for p in populations], run.empty_tally()
+    units = {name: _unit(graph, graph.population(name)) for name in names}
+    squares = {name: np.zeros(2) for name in names}
+    run_floats = run_graph if is_compiled(graph) else run_neurons
+    kept = {"record": names, "levels": tally, "at_once": GRADED_AT_ONCE}
+    for part, sent in run.pieces(run.checked_input(x), **kept):
+        wanted = run_floats(graph, x[part], record=names)
+        for p in populations:
+            values = units[p.name] * wanted[p.name]
+            error = sent[p.name] * p.unit - values
+            squares[p.name] += np.square(error).sum(), np.square(values).sum()
+    n_samples, n_steps = x.shape[:2]
+    n_each = n_samples * n_steps
+    errors = {
+        p.name: tuple(np.sqrt(squares[p.name] / (n_each * p.n_neurons)).tolist())
+        for p in populations
+    }
+    by_bits = {name: counts[:, :-1] for name, counts in tally.items()}
+    return integer_ranges(quantized, run.reached(), by_bits, errors)
+
+
+def _unit(graph, population):
+    """Return what a spike or count stands for, 1 of what sends values."""
+    if population.is_hybrid:
+        return population.amplitude / (population.omega * graph.dt)
+    return 1.0 if population.dynamics is None else population.amplitude
 
 
 def check_split(split, graph, readout_steps):

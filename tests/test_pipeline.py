@@ -348,6 +348,12 @@ def test_a_report_of_loihi_2_is_that_of_its_run(ran_graded):
     assert report["counts"]["host_macs"] == 0
     assert [row["name"] for row in report["host"]] == ["x"]
     assert "waterfall" not in report
+    for key, ranges in (
+        ("calibration_ranges", deployed.ranges),
+        ("test_ranges", trace.ranges),
+    ):
+        assert [row["name"] for row in report[key]] == list(trace.by_bits)
+        assert report[key] == [vars(row) for row in ranges]
     # Loihi 1's prices are not those of this run; the host's injection has none here.
     assert [row["target"] for row in report["compare"]] == ["cortex-m4"]
     assert report["energy"]["total_j"] is None

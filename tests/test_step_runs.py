@@ -11,9 +11,12 @@ import nengo_hybrid as nh
 from nengo_hybrid import emulate, pipeline, step_runs
 from nengo_hybrid.datasets import Split
 from nengo_hybrid.evaluation import evaluate
-from nengo_hybrid.exceptions import DataError, ShapeError, TargetError
+from nengo_hybrid.exceptions import DataError, EmulateError, ShapeError, TargetError
+from nengo_hybrid.graph_run import run_neurons
 from nengo_hybrid.metrics import accuracy, classify
+from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.neurons import HybridSpiking, Identity
+from nengo_hybrid.quantize import quantize
 from nengo_hybrid.results import rate_answers
 from nengo_hybrid.step_runs import CAUSES, chip_numbers
 from nengo_hybrid.trained import Trained
@@ -149,6 +152,71 @@ def test_causes_are_parts(found):
     assert 0.001 < by_step["weights"]["weight_error"] < 0.05
     # Thresholds are multiples of 64, and here of at least some thousands.
     assert 0 < by_step["compartments"]["threshold_error"] < 0.005
+
+
+def make_lif():
+    """Return x -> lif -> out, in which no weight is a whole number of units."""
+    rng = np.random.default_rng(2)
+    lif = nengo.LIF(tau_rc=0.02, tau_ref=0)
+    with nengo.Network(seed=0) as network:
+        x = nengo.Node(np.zeros(3), label="x")
+        a = nengo.Ensemble(
+            9, 1, neuron_type=lif, gain=np.ones(9), bias=np.full(9, 3.0), label="a"
+        )
+        out = nengo.Node(size_in=2, label="out")
+        for pre, post, size in ((x, a.neurons, (9, 3)), (a.neurons, out, (2, 9))):
+            weights = rng.normal(size=size)
+            nengo.Connection(pre, post, transform=weights, synapse=None)
+        nengo.Probe(out)
+    return to_graph(network, dt=1e-3)
+
+
+def sent(graph, x):
+    """Return the payloads of a graph in integers by population, in floats' units."""
+    run = emulate.GradedRun(graph)
+    names = [p.name for p in graph.populations]
+    _, found = next(run.pieces(run.checked_input(x), record=names))
+    return {p.name: found[p.name] * p.unit for p in graph.populations}
+
+
+@pytest.mark.parametrize("make", [lambda: None, make_lif], ids=["hybrid", "lif"])
+def test_integers_are_as_far_from_floats_as_they_are(make, trained, monkeypatch):
+    monkeypatch.setattr(step_runs, "GRADED_AT_ONCE", 3)
+    graph = make() or to_graph(trained.network)
+    x = np.random.default_rng(4).normal(size=(7, 20, 3))
+    quantized = quantize(graph, nh.load_target("loihi2"), x)
+    wanted = run_neurons(graph, x, record=[p.name for p in quantized.populations])
+    found = sent(quantized, x)
+
+    for row in step_runs.compare_with_floats(graph, quantized, x):
+        population = graph.population(row.name)
+        values = wanted[row.name] * population.amplitude / (population.omega or 1)
+        error = np.sqrt(np.mean((found[row.name] - values) ** 2))
+        assert row.error == pytest.approx((error, np.sqrt(np.mean(values**2))))
+        assert row.error[1] > 0 and (row.error[0] > 0 or row.name == "a")
+        largest = np.abs(found[row.name] / quantized.population(row.name).unit).max()
+        assert row.payload[0] == pytest.approx(largest) and row.saturated == 0
+
+
+def test_payloads_that_are_too_large_are_counted(trained):
+    graph = to_graph(trained.network)
+    x = np.random.default_rng(4).normal(size=(7, 20, 3))
+    quantized = quantize(graph, nh.load_target("loihi2"), x)
+    counts = np.abs(sent(quantized, x)["r"] / quantized.population("r").unit)
+    narrow = [
+        dataclasses.replace(p, payload_bits=3) if p.name == "r" else p
+        for p in quantized.populations
+    ]
+    narrow = dataclasses.replace(quantized, populations=tuple(narrow))
+
+    rows = {row.name: row for row in step_runs.compare_with_floats(graph, narrow, x)}
+    assert rows["r"].saturated == np.mean(counts.round() > 3) > 0
+    assert rows["r"].payload == (counts.max().round(), 3)
+    assert rows["h"].saturated == 0
+    # The chip's run stops there.
+    words = r"^population 'r' has a payload of \d+ at step \d+, more than 3 bits hold"
+    with pytest.raises(EmulateError, match=words):
+        emulate.run_graded(narrow, x)
 
 
 def exactly(message):

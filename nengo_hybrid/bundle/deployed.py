@@ -17,7 +17,7 @@ from nengo_hybrid.chip_numbers import ChipNumbers
 from nengo_hybrid.deployed import ChipRun, Deployed
 from nengo_hybrid.exceptions import BundleError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
-from nengo_hybrid.graded_trace import GradedTrace
+from nengo_hybrid.graded_trace import GradedTrace, IntegerRange
 from nengo_hybrid.graph import (
     AxonGroup,
     Block,
@@ -45,7 +45,7 @@ TYPES = (
     *(Learning, Noise, Probe),
     *(GradedGraph, GradedPopulation, GradedProjection, Widths),
     *(Placement, PlacedBlock, Route, Utilization),
-    *(Trace, PopulationTrace, GradedTrace),
+    *(Trace, PopulationTrace, GradedTrace, IntegerRange),
 )
 # What adds a part of it.
 COMMANDS = {"run": "emulate", "estimate": "estimate"}

@@ -109,4 +109,4 @@ def show_deployed(figures):
         f"{figures['recipe'] or 'network'} on {figures['target']}: {n} time "
         f"step{'' if n == 1 else 's'} of the chip a step of the network\n"
     )
-    console.print(render_deployed(figures["resources"], figures["host"]))
+    console.print(render_deployed(figures))

@@ -7,7 +7,7 @@ import numpy as np
 from nengo_hybrid.emulate.graded_kernel import PAYLOAD, STATE, run_graded_block
 from nengo_hybrid.emulate.graded_neurons import COLUMNS, KINDS, LANES, REGISTERS
 from nengo_hybrid.exceptions import EmulateError
-from nengo_hybrid.graded_trace import GradedTrace
+from nengo_hybrid.graded_trace import GradedTrace, integer_ranges
 from nengo_hybrid.graph_run.program import DENSE, SMALL, dense_matrices
 from nengo_hybrid.graph_run.run import GraphRun
 from nengo_hybrid.programs import PROGRAMS
@@ -26,6 +26,8 @@ class GradedRun(GraphRun):
     """
 
     def __init__(self, graph):
+        # By block of samples, since these run in parallel.
+        self._reached = []
         self.graph, self.dtype = graph, np.dtype(np.int32)
         self.source = next(p for p in graph.populations if p.is_input)
         sizes = [p.n_neurons for p in graph.populations]
@@ -86,15 +88,46 @@ class GradedRun(GraphRun):
         """Tell whether a population gives int16; here all give int32."""
         return False
 
+    def empty_tally(self):
+        """
+        Make room for what `pieces` tallies as its ``levels``.
+
+        Returns
+        -------
+        dict of str to (n_neurons, n_bits + 1) int64 array
+            By population, how often a payload had a size of so many bits, and behind
+            these the ones in all of them.
+        """
+        n_tallied = self.graph.widths.state + 1
+        return {
+            p.name: np.zeros((p.n_neurons, n_tallied), np.int64)
+            for p in self.graph.populations
+        }
+
+    def reached(self):
+        """
+        Return how far the integers of each population went so far.
+
+        Returns
+        -------
+        (n_populations, 2) int64 array
+            The largest sizes of payloads, and of sums and registers.
+        """
+        nothing = np.zeros((len(self.graph.populations), 2), np.int64)
+        return np.max([nothing, *self._reached], axis=0)
+
     def _draw(self, n_samples, rng):
         """Return nothing to start from: every sample starts from the same rest."""
         return np.zeros((n_samples, 0))
 
     def _run_block(self, voltages, x, kept, out, tally):
         registers = np.repeat(self._rest[:, :, None], LANES, axis=2)
-        return run_graded_block(
-            self.program, self.matrices, registers, x, kept, out, tally
+        reached = np.zeros((len(self.graph.populations), 2), np.int64)
+        failed = run_graded_block(
+            self.program, self.matrices, registers, x, kept, out, tally, reached
         )
+        self._reached.append(reached)
+        return failed
 
     def _check(self, failed, n_levels):
         failed = failed[failed[:, 0] >= 0]
@@ -189,16 +222,13 @@ def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
     x = run.checked_input(x)
     n_kept = x.shape[1] if last_steps is None else last_steps
     output = run.empty(graph.output, len(x), n_kept)
-    # By the bits of a payload's size, and behind them the ones in all of these.
-    n_tallied = graph.widths.state + 1
-    tally = {
-        p.name: np.zeros((p.n_neurons, n_tallied), np.int64) for p in graph.populations
-    }
+    tally = run.empty_tally()
     kept = {"record": [graph.output], "last_steps": n_kept, "at_once": at_once}
     for part, values in run.pieces(x, levels=tally, **kept):
         output[part] = values[graph.output]
         if progress is not None:
             progress(part.stop, len(x))
+    by_bits = {name: counts[:, :-1] for name, counts in tally.items()}
     return GradedTrace(
         target=graph.target,
         graph_sha256=graph.sha256,
@@ -207,6 +237,7 @@ def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
         chip_steps=graph.chip_steps,
         latency_steps=graph.phases[graph.output],
         output=output,
-        by_bits={name: counts[:, :-1] for name, counts in tally.items()},
+        by_bits=by_bits,
         ones={name: counts[:, -1] for name, counts in tally.items()},
+        ranges=integer_ranges(graph, run.reached(), by_bits),
     )

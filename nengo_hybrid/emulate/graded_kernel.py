@@ -93,7 +93,7 @@ def _tally(now, start, stop, tally, n_real, place):
 
 
 @njit(nogil=True, cache=True)
-def run_graded_block(program, matrices, registers, x, kept, out, tally):
+def run_graded_block(program, matrices, registers, x, kept, out, tally, reached):
     """
     Run the samples of one block.
 
@@ -116,6 +116,8 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
     tally : (n, n_bits + 1) int64 array
         To which is added how many payloads had a size of so many bits, none of them if
         nothing was sent, and behind that the ones in all of these bits.
+    reached : (n_populations, 2) int64 array
+        Gets the largest sizes of payloads, and of sums and registers.
 
     Returns
     -------
@@ -150,6 +152,8 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally):
                 for j in range(start, stop):
                     largest = max(largest, largest_size(drive[j]))
             sizes[step % n_kept, start] = most
+            reached[p, 0] = max(reached[p, 0], most)
+            reached[p, 1] = max(reached[p, 1], largest)
             if largest >= state_limit:
                 return step, p, largest, STATE
             if most > limits[p]:

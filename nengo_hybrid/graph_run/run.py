@@ -73,6 +73,12 @@ def run_graph(
     return found
 
 
+def is_compiled(graph):
+    """Tell whether `run_graph` runs a graph; `run_neurons` runs any."""
+    is_plain = all(p.dynamics is None for p in graph.populations)
+    return is_plain and all(p.delay <= 1 for p in graph.projections)
+
+
 class GraphRun:
     """
     A graph made ready to run.

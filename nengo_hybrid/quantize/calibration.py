@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nengo_hybrid.exceptions import QuantizeError
-from nengo_hybrid.graph_run import GraphRun
+from nengo_hybrid.graph_run import GraphRun, is_compiled
 from nengo_hybrid.graph_run.neurons import checked_input, run_steps
 
 # How far from a level a value may be, in levels: float32 has 24 bits.
@@ -124,7 +124,7 @@ def safe(sizes):
 def _runs(graph, x):
     """Yield values of populations, (..., n_neurons) each, and the largest states."""
     spiking = [p.name for p in graph.populations if p.dynamics is not None]
-    if not spiking and all(p.delay <= 1 for p in graph.projections):
+    if is_compiled(graph):
         run = GraphRun(graph)
         for _, values in run.pieces(x, record=[p.name for p in graph.populations]):
             yield values, {}

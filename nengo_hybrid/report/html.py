@@ -10,6 +10,7 @@ from nengo_hybrid.report.chip_map import chip_map
 from nengo_hybrid.report.files import replace_file
 from nengo_hybrid.report.schema import check_report
 from nengo_hybrid.report.wording import (
+    RANGES,
     assumptions,
     beside_this_run,
     bits,
@@ -19,6 +20,7 @@ from nengo_hybrid.report.wording import (
     fullest_limit,
     interval,
     latency_rows,
+    part_of,
     percent,
     points,
     priced_energy,
@@ -31,6 +33,7 @@ from nengo_hybrid.report.wording import (
     used_of,
     value_range,
     with_prefix,
+    wrong_by,
 )
 
 # Populations of which a page draws what they send.
@@ -60,6 +63,7 @@ FILTERS = {
     "term_price": term_price,
     "evidence_words": evidence_words,
     "fullest_limit": fullest_limit,
+    "part_of": part_of,
     "percent": percent,
     "points": points,
     "priced_energy": priced_energy,
@@ -71,6 +75,7 @@ FILTERS = {
     "joules_between": lambda row: interval(row.get("low_j"), row.get("high_j"), "J"),
     "total_energy": total_energy,
     "used_of": used_of,
+    "wrong_by": wrong_by,
 }
 
 
@@ -85,8 +90,9 @@ def write_html(report, path):
         ``history`` (training), ``waterfall`` (accuracy by step), ``confusion`` (true
         class by answer), ``sweep`` (accuracy against bits and operations of several
         networks), ``cores`` and ``mesh`` (the chip map), ``on_chip`` and ``host``
-        (what runs where), ``sent`` and ``payload_bits`` (histograms by population),
-        ``raster`` (spikes of one sample).
+        (what runs where), ``calibration_ranges`` and ``test_ranges`` (how far integers
+        go), ``sent`` and ``payload_bits`` (histograms by population), ``raster``
+        (spikes of one sample).
     path : str or path-like
         File in a folder that exists. An older file is replaced in one step.
 
@@ -110,6 +116,7 @@ def write_html(report, path):
             comparison=_cheapest_first(beside_this_run(report)),
             latency=latency_rows(report["latency"]),
             map=chip_map(report),
+            ranges={words: report.get(key) for key, words in RANGES.items()},
             figures=_figures(report),
             histograms=_histograms(report),
             confusion=_confusion(report.get("confusion")),

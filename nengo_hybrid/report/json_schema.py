@@ -6,6 +6,7 @@ import typing
 from nengo_hybrid.report.schema import (
     HISTOGRAMS,
     OPTIONAL_ROWS,
+    RANGES,
     REQUIRED,
     REQUIRED_OF_MESH,
     REQUIRED_PER_CHANGE,
@@ -53,6 +54,12 @@ def json_schema():
         "limits": {"type": "object", "additionalProperties": pair},
         "populations": {"type": "object"},
     }
+    for key in RANGES:
+        found[key]["items"]["properties"] = {
+            "payload": pair,
+            "state": {**pair, "type": ["array", "null"]},
+            "error": {**pair, "type": ["array", "null"]},
+        }
     found["mesh"] = _row(REQUIRED_OF_MESH)
     found |= {key: _table({"type": "object"}) for key in HISTOGRAMS}
     return {

@@ -86,6 +86,11 @@ REQUIRED_PER_ROW = (
     "on_front",
 )
 
+# Of integers, on chips with graded spikes: ``payload`` and ``state`` are pairs of the
+# largest size and what its width holds, ``error`` of the root mean square of what was
+# sent less what floats send, and of that, in its units; None where there is none.
+REQUIRED_PER_RANGE = ("name", "payload", "state", "saturated", "error")
+RANGES = ("calibration_ranges", "test_ranges")
 # Tables that a report may lack, and what a row needs; a table by population has its
 # rows under their names. ``limits`` are pairs of what is used and of how much, None if
 # there is no fixed limit; ``load`` is the largest part of a limit in use.
@@ -93,6 +98,7 @@ OPTIONAL_ROWS = {
     "sweep": REQUIRED_PER_ROW,
     "cores": ("chip", "core", "load", "limits", "populations"),
     "on_chip": ("name", "n_neurons", "n_cores", "n_chips"),
+    **dict.fromkeys(RANGES, REQUIRED_PER_RANGE),
 }
 # Where cores are on a chip, None where that is not published: tiles stand row by row,
 # and cores tile by tile.
@@ -159,6 +165,7 @@ def _check_tables(plain):
             _require_kind(plain[key], key, list)
             _require_rows(enumerate(plain[key]), key, names)
     _check_cores(plain)
+    _check_ranges(plain)
     for key in HISTOGRAMS:
         if key in plain:
             _require_kind(plain[key], key, dict)
@@ -192,11 +199,27 @@ def _check_cores(plain):
         for name in ("limits", "populations"):
             _require_kind(row[name], f"cores.{i}.{name}", dict)
         for name, pair in row["limits"].items():
-            if not isinstance(pair, list) or len(pair) != 2:
+            if not _is_pair(pair):
                 raise BundleError(
                     f"report key 'cores.{i}.limits.{name}' needs what is used and the "
                     f"limit, as [used, limit], got {pair!r}"
                 )
+
+
+def _check_ranges(plain):
+    for key in RANGES:
+        for i, row in enumerate(plain.get(key, [])):
+            for name in ("payload", "state", "error"):
+                pair = row[name]
+                if not _is_pair(pair) and (pair is not None or name == "payload"):
+                    raise BundleError(
+                        f"report key '{key}.{i}.{name}' needs a pair of numbers, got "
+                        f"{pair!r}"
+                    )
+
+
+def _is_pair(value):
+    return isinstance(value, list) and len(value) == 2
 
 
 def _require_rows(rows, key, names):

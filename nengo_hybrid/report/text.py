@@ -8,6 +8,7 @@ from rich.text import Text
 
 from nengo_hybrid.report.schema import check_report
 from nengo_hybrid.report.wording import (
+    RANGES,
     assumptions,
     beside_this_run,
     bits,
@@ -15,6 +16,7 @@ from nengo_hybrid.report.wording import (
     count,
     interval,
     latency_rows,
+    part_of,
     percent,
     points,
     priced_energy,
@@ -25,6 +27,7 @@ from nengo_hybrid.report.wording import (
     term_price,
     total_energy,
     with_prefix,
+    wrong_by,
 )
 
 BAR_COLUMNS = 20
@@ -63,6 +66,7 @@ def render_text(report):
         Text(""),
         render_waterfall(report["waterfall"]) if "waterfall" in report else None,
         _activity(report["activity"]),
+        *_all_ranges(report),
         _resources(report["resources"]),
         _on_chip(report.get("on_chip")),
         _host(report.get("host")),
@@ -74,9 +78,10 @@ def render_text(report):
     return Group(*(part for part in parts if part is not None))
 
 
-def render_deployed(resources, host):
+def render_deployed(figures):
     """Lay out what a deployed network takes of its target, and what stays outside."""
-    return Group(_resources(resources), _host(host))
+    parts = [_resources(figures["resources"]), _host(figures["host"])]
+    return Group(*parts, *_all_ranges(figures))
 
 
 def render_run(figures):
@@ -86,6 +91,7 @@ def render_run(figures):
         _accuracy(figures["accuracy"]),
         None if steps is None else render_waterfall(steps),
         _activity(figures["activity"]),
+        *_all_ranges({"test_ranges": figures.get("test_ranges")}),
     ]
     return Group(*(part for part in parts if part is not None))
 
@@ -222,6 +228,38 @@ def _activity(activity):
             bits(row["bits_entropy"]),
             bits(row["significant_bits"]),
             count(row["spikes_per_step"]),
+        )
+    return table
+
+
+def _all_ranges(figures):
+    """Lay out how far the integers of each population go, where that is known."""
+    return [
+        _ranges(words, figures[key])
+        for key, words in RANGES.items()
+        if figures.get(key)
+    ]
+
+
+def _ranges(words, rows):
+    table = _table(
+        f"How far integers go {words}",
+        "population",
+        "payload>",
+        "of its width>",
+        "state, of its width>",
+        "saturated>",
+        "error, rms>",
+    )
+    for row in rows:
+        _add(
+            table,
+            printable(row["name"]),
+            count(row["payload"][0]),
+            part_of(row["payload"]),
+            part_of(row["state"]),
+            percent(row["saturated"]),
+            wrong_by(row["error"]),
         )
     return table
 

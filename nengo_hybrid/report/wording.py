@@ -37,6 +37,11 @@ CAUSES = {
     "silent": "silent neurons",
     "duplicate": "spike as another",
 }
+# On which data integers went so far.
+RANGES = {
+    "calibration_ranges": "on the calibration data",
+    "test_ranges": "on the test data",
+}
 
 
 def with_prefix(value, unit, *, unknown=UNKNOWN):
@@ -248,6 +253,30 @@ def used_of(pair):
     return (
         f"{count(used)}, no limit" if limit is None else f"{count(used)} of {limit:,}"
     )
+
+
+def part_of(pair):
+    """
+    Write what part is used of what there is.
+
+    Examples
+    --------
+    >>> part_of([64, 255]), part_of(None)
+    ('25.1 %', '-')
+    """
+    return percent(pair[0] / pair[1] if pair and pair[1] else None)
+
+
+def wrong_by(pair):
+    """
+    Write how far integers are from floats, and how large these are.
+
+    Examples
+    --------
+    >>> wrong_by([0.01234, 1.5]), wrong_by(None)
+    ('0.0123 of 1.5', '-')
+    """
+    return UNKNOWN if pair is None else f"{pair[0]:.3g} of {pair[1]:.3g}"
 
 
 def assumptions(energy):

@@ -52,6 +52,26 @@ def test_what_is_loaded_is_what_was_saved(deployed, tmp_path):
     )
 
 
+def test_a_file_of_before_ranges_is_loaded(deployed, tmp_path):
+    def without_ranges(manifest, files):
+        fields = manifest["deployed"]["fields"]
+        del fields["ranges"]
+        fields["run"]["fields"]["trace"]["fields"].pop("ranges", None)
+        figures = fields["run"]["fields"]["figures"]["dict"]
+        figures.pop("test_ranges", None)
+
+    path = save_deployed(deployed, tmp_path / "a.zip")
+    found = load_deployed(rewritten(path, without_ranges))
+    assert found.ranges is None
+    trace = found.run.trace
+    if deployed.is_graded:
+        assert trace.ranges is None
+        trace = dataclasses.replace(trace, ranges=deployed.run.trace.ranges)
+    assert digest(trace) == digest(deployed.run.trace)
+    report = check_report(pipeline.make_report(found))
+    assert not {"calibration_ranges", "test_ranges"} & set(report)
+
+
 @settings(deadline=None, max_examples=8, derandomize=True)
 @given(
     target=st.sampled_from(["loihi1", "loihi2"]),

@@ -13,6 +13,7 @@ from nengo_hybrid.emulate import graded
 from nengo_hybrid.emulate.graded import GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+from nengo_hybrid.graded_trace import IntegerRange
 from nengo_hybrid.programs import PROGRAMS, Widths
 from nengo_hybrid.targets import load_target
 
@@ -146,6 +147,10 @@ def test_a_run_is_that_of_the_chips_clock(seed, singly):
         found = run(graph, x)
     for name, values in wanted.items():
         np.testing.assert_array_equal(found[name][0], values)
+    ranges = run_graded(graph, x).ranges
+    assert max(row.state[0] for row in ranges if row.state) == largest
+    for row in ranges:
+        assert row.payload[0] == np.abs(wanted[row.name]).max()
 
 
 def quantizer_by_hand():
@@ -196,6 +201,7 @@ def test_samples_run_in_pieces_as_small_as_is_asked_for():
     np.testing.assert_array_equal(whole.output, parts.output)
     for name, counts in whole.by_bits.items():
         np.testing.assert_array_equal(counts, parts.by_bits[name])
+    assert whole.ranges == parts.ranges
 
 
 def test_the_graphs_of_batches_have_all_programs():
@@ -220,6 +226,17 @@ def test_payloads_are_tallied():
         "significant_bits": 1.0,
         "spikes_per_step": 2 / 3,
     }
+
+
+def test_how_far_integers_go_by_hand():
+    # v is 16, then -11, then 1, as above; 2 units and 4 counts are the most sent, of 9
+    # bits and of 6.
+    trace = run_graded(quantizer_by_hand(), np.array([[[1.0], [-1.0], [0.0]]]))
+
+    assert trace.ranges == (
+        IntegerRange("x", (2, 255), None, 0.0),
+        IntegerRange("q", (4, 31), (16, 2**23 - 1), 0.0),
+    )
 
 
 def test_sums_beyond_24_bits_on_the_way_are_exact():

@@ -16,6 +16,7 @@ from nengo_hybrid.lower import to_graph
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.quantize import quantize
 from nengo_hybrid.quantize.calibration import input_unit
+from nengo_hybrid.step_runs import compare_with_floats
 from nengo_hybrid.targets import load_target
 
 
@@ -70,10 +71,14 @@ def test_whole_numbers_of_units_are_deployed_exactly(seed):
     graph = exact_graph(seed)
     wanted = run_graph(graph, x)
 
-    found = run(quantize(graph, load_target("loihi2"), x), x)
+    quantized = quantize(graph, load_target("loihi2"), x)
+    found = run(quantized, x)
 
     for name in "abc":
         np.testing.assert_array_equal(found[name], wanted[name])
+    for row in compare_with_floats(graph, quantized, x)[1:]:
+        assert row.error[0] == row.saturated == 0
+        assert row.payload == (np.abs(wanted[row.name]).max(), 2**15 - 1)
 
 
 def classifier(x, **kwargs):

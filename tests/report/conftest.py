@@ -133,6 +133,31 @@ EXTRAS = {
         {"name": "lmu.hidden", "n_neurons": 756, "n_cores": 2, "n_chips": 2},
         {"name": "output", "n_neurons": 12, "n_cores": 1, "n_chips": 1},
     ],
+    "calibration_ranges": [
+        {
+            "name": "input",
+            "payload": [240, 255],
+            "state": None,
+            "saturated": 0.0,
+            "error": [0.01234, 1.5],
+        },
+        {
+            "name": "lmu.hidden",
+            "payload": [31, 32767],
+            "state": [4200534, 8388607],
+            "saturated": 0.0,
+            "error": [0.25, 1.0],
+        },
+    ],
+    "test_ranges": [
+        {
+            "name": "lmu.hidden",
+            "payload": [40, 32767],
+            "state": [5200534, 8388607],
+            "saturated": 0.0,
+            "error": None,
+        },
+    ],
     "sent": {"input": {"-1": 1, "0": 7, "2": 2}, "lmu.hidden": {"0": 9, "1": 1}},
     "payload_bits": {"lmu.hidden": {"0": 5, "3": 4, "4": 1}},
     "history": {

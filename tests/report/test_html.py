@@ -208,6 +208,15 @@ def test_html_tells_what_runs_where(full_page):
     assert "lmu.state 32 host a linear node" in page.text
 
 
+def test_html_says_how_far_integers_go(full_page, minimal_page):
+    (_, full), (_, minimal) = full_page, minimal_page
+    words = "How far integers go on the"
+    assert f"{words} calibration data" in full.text
+    assert "lmu.hidden 31 0.1 % 50.1 % 0.0 % 0.25 of 1 " in full.text
+    assert f"{words} test data" in full.text
+    assert words not in minimal.text
+
+
 def test_html_draws_what_populations_send(full_page):
     text, _ = full_page
     words = "How often which count is sent in a step: input"

@@ -42,6 +42,7 @@ def test_check_report_names_a_missing_key_within(minimal, table, name):
         (lambda r: r["cores"][1], "cores.1", "populations"),
         (lambda r: r["on_chip"][0], "on_chip.0", "n_cores"),
         (lambda r: r["mesh"], "mesh", "mesh_columns"),
+        (lambda r: r["test_ranges"][0], "test_ranges.0", "saturated"),
     ],
 )
 def test_check_report_names_a_missing_key_of_a_row(full, rows, key, name):
@@ -56,6 +57,17 @@ def test_check_report_rejects_a_use_without_its_limit(full):
     words = (
         "report key 'cores.1.limits.synapse_bits' needs what is used and the limit, as "
         "[used, limit], got 131072"
+    )
+    with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
+        check_report(full)
+
+
+@pytest.mark.parametrize("name, value", [("payload", None), ("state", [1, 2, 3])])
+def test_check_report_rejects_a_range_without_its_width(full, name, value):
+    full["calibration_ranges"][1][name] = value
+    words = (
+        f"report key 'calibration_ranges.1.{name}' needs a pair of numbers, got "
+        f"{value!r}"
     )
     with pytest.raises(BundleError, match=f"^{re.escape(words)}$"):
         check_report(full)

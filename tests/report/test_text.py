@@ -90,6 +90,18 @@ def test_text_leaves_out_what_a_report_lacks(minimal):
     assert "step by step" not in rendered(minimal)
 
 
+def test_text_says_how_far_integers_go(full):
+    text = rendered(full)
+    assert "How far integers go on the calibration data" in text
+    assert ["input", "240", "94.1 %", "-", "0.0 %", "0.0123 of 1.5"] in cells(
+        text, "input"
+    )
+    assert [row[1:] for row in cells(text, "lmu.hidden") if len(row) == 6] == [
+        ["31", "0.1 %", "50.1 %", "0.0 %", "0.25 of 1"],
+        ["40", "0.1 %", "62.0 %", "0.0 %", "-"],
+    ]
+
+
 def test_text_gives_the_activity_per_population(full):
     text = rendered(full)
     wanted = ["lmu.hidden", "1.00", "0.50", "0.75", "12"]
