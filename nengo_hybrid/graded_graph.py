@@ -141,6 +141,11 @@ class GradedGraph:
         )
         return max([1, *late])
 
+    @functools.cached_property
+    def longest_delay(self):
+        """Steps of the network for which a message may be on its way."""
+        return max((p.delay for p in self.projections), default=0)
+
     def synaptic_delay(self, projection):
         """Return the time steps for which a projection's synapses hold a message."""
         arrives = self.phases[projection.post] + projection.delay * self.chip_steps

@@ -90,6 +90,9 @@ class GradedTrace:
         Bits that were set in all payloads of each neuron.
     ranges : tuple of IntegerRange, optional
         How far the integers of each population went; None in files of before.
+    pause_steps : int
+        Time steps, of each sample, in which all neurons rest after a reset, until what
+        was on its way has arrived and is dropped.
     """
 
     target: str
@@ -102,13 +105,15 @@ class GradedTrace:
     by_bits: dict = field(repr=False)
     ones: dict = field(repr=False)
     ranges: tuple | None = field(default=None, repr=False)
+    pause_steps: int = 0
 
     backend = "emulator"
 
     @property
     def n_time_steps(self):
         """Time steps of the chip per sample."""
-        return self.n_steps * self.chip_steps + self.latency_steps
+        working = self.n_steps * self.chip_steps + self.latency_steps
+        return working + self.pause_steps
 
     def spikes(self, name):
         """Count the graded spikes of each neuron, (n_neurons,) int64 array."""

@@ -137,6 +137,7 @@ def run_deployed(
     last_steps=None,
     progress=None,
     at_once=None,
+    reset_interval=None,
 ):
     """
     Run the host's part in floats, and the chip's part on a backend.
@@ -157,6 +158,9 @@ def run_deployed(
         Called as ``progress(n_done, n_samples)`` after every sample.
     at_once : int, optional
         Samples that the emulator runs side by side, at most.
+    reset_interval : int, optional
+        With graded spikes, steps of the network after which the chip starts from rest
+        again, so that samples can follow one another in ``x``; see `run_graded`.
 
     Returns
     -------
@@ -176,7 +180,13 @@ def run_deployed(
     quantized, options = deployed.quantized, {"progress": progress}
     if deployed.is_graded:
         options |= {"last_steps": last_steps, "at_once": at_once}
+        options["reset_interval"] = reset_interval
         return emulate.run_graded(quantized, x, **options)
+    if reset_interval is not None:
+        raise EmulateError(
+            "run_deployed takes a reset_interval where spikes are graded; those of "
+            f"target {deployed.target.name!r} are not: give every sample a row of x"
+        )
     counts = _host_counts(deployed, x, seed)
     options |= {"seed": seed, "target_sha256": deployed.target.sha256}
     if backend == "emulator":

@@ -11,7 +11,13 @@ from nengo_hybrid import datasets, pipeline, recipe_training, results
 from nengo_hybrid.datasets import Dataset, Split
 from nengo_hybrid.estimate import count_detail, count_ops
 from nengo_hybrid.evaluation import evaluate
-from nengo_hybrid.exceptions import DataError, QuantizeError, TargetError, TrainError
+from nengo_hybrid.exceptions import (
+    DataError,
+    EmulateError,
+    QuantizeError,
+    TargetError,
+    TrainError,
+)
 from nengo_hybrid.graph_run import run_neurons
 from nengo_hybrid.metrics import activity_bits, classify
 from nengo_hybrid.recipe import Recipe
@@ -367,6 +373,27 @@ def test_a_raster_of_loihi_2_is_one_sample(ran_graded):
 
     for name, rows in raster.items():
         assert len(rows["times"]) == alone.spikes(name).sum()
+
+
+def test_samples_follow_one_another_on_loihi_2(ran_graded):
+    deployed, x = ran_graded["deployed"], few_digits(0).test.x[:4]
+    apart = pipeline.run_deployed(deployed, x)
+    x = x.reshape(1, -1, x.shape[2])
+    stream = pipeline.run_deployed(deployed, x, reset_interval=N_STEPS)
+
+    assert np.array_equal(stream.output.reshape(apart.output.shape), apart.output)
+    assert stream.ranges == apart.ranges
+
+
+def test_one_bit_spikes_have_no_reset(ran):
+    words = (
+        "run_deployed takes a reset_interval where spikes are graded; those of target "
+        "'loihi1' are not: give every sample a row of x"
+    )
+    with pytest.raises(EmulateError, match=f"^{re.escape(words)}$"):
+        pipeline.run_deployed(
+            ran["deployed"], few_digits(0).test.x, reset_interval=N_STEPS
+        )
 
 
 def test_graded_spikes_need_calibration_data(ran_graded):

@@ -1,11 +1,12 @@
 """Emulate a `GradedGraph` for a whole test set, bit for bit: `run_graded`."""
 
+import numbers
 from dataclasses import replace
 
 import numpy as np
 
 from nengo_hybrid.emulate.graded_kernel import PAYLOAD, STATE, run_graded_block
-from nengo_hybrid.emulate.graded_neurons import COLUMNS, KINDS, LANES, REGISTERS
+from nengo_hybrid.emulate.graded_neurons import COLUMNS, KINDS, REGISTERS
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graded_trace import GradedTrace, integer_ranges
 from nengo_hybrid.graph_run.program import DENSE, SMALL, dense_matrices
@@ -23,9 +24,17 @@ class GradedRun(GraphRun):
     Parameters
     ----------
     graph : GradedGraph
+    reset_interval : int, optional
+        As in `run_graded`.
+
+    Raises
+    ------
+    EmulateError
+        If a program lacks a number, or there is no such interval.
     """
 
-    def __init__(self, graph):
+    def __init__(self, graph, *, reset_interval=None):
+        _check_interval(reset_interval)
         # By block of samples, since these run in parallel.
         self._reached = []
         self.graph, self.dtype = graph, np.dtype(np.int32)
@@ -45,9 +54,10 @@ class GradedRun(GraphRun):
             for name, values in population.initial_state.items():
                 self._rest[REGISTERS[name], own] = values
         widths = graph.widths
-        n_kept = 1 + max((p.delay for p in graph.projections), default=0)
-        numbers = widths.state_limit, widths.factor, n_kept
-        self.program = self.starts, kinds, limits, parameters, *numbers
+        rarely = np.iinfo(np.int64).max if reset_interval is None else reset_interval
+        steps = 1 + graph.longest_delay, int(rarely)
+        sizes = widths.state_limit, widths.factor
+        self.program = self.starts, kinds, limits, parameters, *sizes, *steps
         places = dict(
             zip((p.name for p in graph.populations), self.starts, strict=False)
         )
@@ -121,10 +131,9 @@ class GradedRun(GraphRun):
         return np.zeros((n_samples, 0))
 
     def _run_block(self, voltages, x, kept, out, tally):
-        registers = np.repeat(self._rest[:, :, None], LANES, axis=2)
         reached = np.zeros((len(self.graph.populations), 2), np.int64)
         failed = run_graded_block(
-            self.program, self.matrices, registers, x, kept, out, tally, reached
+            self.program, self.matrices, self._rest, x, kept, out, tally, reached
         )
         self._reached.append(reached)
         return failed
@@ -143,6 +152,15 @@ class GradedRun(GraphRun):
             f"population {population.name!r} has {words} of {most} at step {step}, "
             f"more than {bits} bits hold; quantize the network with data as large as "
             "these"
+        )
+
+
+def _check_interval(steps):
+    is_whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
+    if steps is not None and not (is_whole and 1 <= steps < 2**31):
+        raise EmulateError(
+            f"a reset_interval is a whole number of steps from 1 on, got {steps!r}; "
+            "leave it out for samples that are apart"
         )
 
 
@@ -191,7 +209,9 @@ def _check_program(population):
             )
 
 
-def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
+def run_graded(
+    graph, x, *, last_steps=None, progress=None, at_once=None, reset_interval=None
+):
     """
     Run a graph in integers on some samples.
 
@@ -206,6 +226,10 @@ def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
         Called as ``progress(n_done, n_samples)`` now and then, and at the end.
     at_once : int, optional
         Samples that are run before the next ones, at most.
+    reset_interval : int, optional
+        Steps of the network after which, again and again, all programs return to their
+        initial state, and messages on their way are dropped: what follows is what a
+        sample of its own gives. By default a sample goes on to its end.
 
     Returns
     -------
@@ -216,9 +240,10 @@ def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
     ShapeError
         If ``x`` does not fit the input population.
     EmulateError
-        If an integer leaves its range; names population, step and size.
+        If an integer leaves its range; names population, step and size. If there is no
+        such interval.
     """
-    run = GradedRun(graph)
+    run = GradedRun(graph, reset_interval=reset_interval)
     x = run.checked_input(x)
     n_kept = x.shape[1] if last_steps is None else last_steps
     output = run.empty(graph.output, len(x), n_kept)
@@ -229,6 +254,7 @@ def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
         if progress is not None:
             progress(part.stop, len(x))
     by_bits = {name: counts[:, :-1] for name, counts in tally.items()}
+    n_resets = max(0, x.shape[1] - 1) // (reset_interval or x.shape[1] or 1)
     return GradedTrace(
         target=graph.target,
         graph_sha256=graph.sha256,
@@ -240,4 +266,5 @@ def run_graded(graph, x, *, last_steps=None, progress=None, at_once=None):
         by_bits=by_bits,
         ones={name: counts[:, -1] for name, counts in tally.items()},
         ranges=integer_ranges(graph, run.reached(), by_bits),
+        pause_steps=n_resets * graph.longest_delay * graph.chip_steps,
     )

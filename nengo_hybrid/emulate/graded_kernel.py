@@ -93,7 +93,17 @@ def _tally(now, start, stop, tally, n_real, place):
 
 
 @njit(nogil=True, cache=True)
-def run_graded_block(program, matrices, registers, x, kept, out, tally, reached):
+def _reset(rest, registers, sent, sizes):
+    """Put all neurons to rest, and drop what they have sent."""
+    for i in range(rest.shape[0]):
+        for j in range(rest.shape[1]):
+            registers[i, j] = rest[i, j]
+    sent[:] = 0
+    sizes[:] = 0
+
+
+@njit(nogil=True, cache=True)
+def run_graded_block(program, matrices, rest, x, kept, out, tally, reached):
     """
     Run the samples of one block.
 
@@ -102,14 +112,15 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally, reached)
     program : tuple of array
         Where each population starts (n_populations + 1,), its kind, the largest size of
         its payloads, and the parameters (12, n) of all neurons, int64; behind them
-        the size that leaves a register, the bits of a factor, and how many steps what
-        was sent is kept.
+        the size that leaves a register, the bits of a factor, how many steps what was
+        sent is kept, and after how many all are put to rest.
     matrices : tuple of tuple of array
         Whole matrices, as `nengo_hybrid.graph_run.program` makes them; the weights in
         float32 too, and the largest sum of the sizes of a row's stored weights for each
         matrix. Beside them single synapses by the neuron they lead to: where those of
         each neuron start, where they come from, their weights and delays.
-    registers : (3, n, LANES) int64 array
+    rest : (3, n) int64 array
+        What registers start from.
     x : (n_real, n_steps, size_in) int32 array
     kept, out
         As in `nengo_hybrid.graph_run.kernel.run_block`, with int32 for ``out``.
@@ -125,13 +136,17 @@ def run_graded_block(program, matrices, registers, x, kept, out, tally, reached)
         Step and population whose integers leave their range, the largest of them, and
         what left it; a step of -1 if none does.
     """
-    starts, kinds, limits, parameters, state_limit, factor_bits, n_kept = program
+    starts, kinds, limits, parameters, state_limit, factor_bits = program[:6]
+    n_kept, reset_interval = program[6:]
     n, n_real, n_steps = starts[-1], x.shape[0], x.shape[1]
-    sent, drive = np.zeros((n_kept, n, LANES), np.float32), np.zeros((n, LANES))
+    registers = np.empty((rest.shape[0], n, LANES), np.int64)
+    sent, drive = np.empty((n_kept, n, LANES), np.float32), np.zeros((n, LANES))
     # Largest payload of each population in each of these steps, at its first neuron.
-    sizes = np.zeros((n_kept, n))
+    sizes = np.empty((n_kept, n))
     skipped = n_steps - out.shape[1]
     for step in range(n_steps):
+        if step % reset_interval == 0:
+            _reset(rest, registers, sent, sizes)
         now = sent[step % n_kept]
         for p in range(len(kinds)):
             start, stop = starts[p], starts[p + 1]

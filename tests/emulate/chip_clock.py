@@ -3,7 +3,9 @@ A graph in integers on the chip's own clock, one message at a time, in plain Pyt
 
 Written from the equations of `nengo_hybrid.programs` alone: a message that is sent in a
 time step arrives in the next, or as many later as its synapses hold it; a population
-acts once in every ``chip_steps``, at its phase, on what arrived by then.
+acts once in every ``chip_steps``, at its phase, on what arrived by then. With resets,
+every population counts for itself: after so many steps its registers are as in the
+beginning, and for as many steps as a message may be late it drops what arrives.
 """
 
 from collections import defaultdict
@@ -11,7 +13,7 @@ from collections import defaultdict
 import numpy as np
 
 
-def run_on_clock(graph, x):
+def run_on_clock(graph, x, reset_interval=None):
     """
     Run one sample.
 
@@ -19,6 +21,8 @@ def run_on_clock(graph, x):
     ----------
     graph : GradedGraph
     x : (n_steps, size_in) int array
+    reset_interval : int, optional
+        Steps after which all starts anew.
 
     Returns
     -------
@@ -26,23 +30,33 @@ def run_on_clock(graph, x):
         What each population sends.
     int
         The largest sum or state on the way.
+    int
+        Time steps it took.
     """
     n_steps, period = len(x), graph.chip_steps
+    interval, pause = reset_interval or n_steps, graph.longest_delay
+    n_in_all = n_steps + (n_steps - 1) // interval * pause
     sent = {p.name: np.zeros((n_steps, p.n_neurons), object) for p in graph.populations}
-    registers = {
-        p.name: {k: [int(i) for i in v] for k, v in p.initial_state.items()}
-        for p in graph.populations
-    }
+    registers = {}
     arrived, largest = defaultdict(int), 0
-    for time in range(n_steps * period + max(graph.phases.values())):
+    n_time_steps = n_in_all * period + max(graph.phases.values())
+    for time in range(n_time_steps):
         for population in graph.populations:
             step, early = divmod(time - graph.phases[population.name], period)
-            if early or not 0 <= step < n_steps:
+            if early or not 0 <= step < n_in_all:
                 continue
+            n_before, step = divmod(step, interval + pause)
+            if step == 0:
+                registers[population.name] = {
+                    k: [int(i) for i in v] for k, v in population.initial_state.items()
+                }
             heard = [
                 int(arrived.pop((time, population.name, j), 0))
                 for j in range(population.n_neurons)
             ]
+            if step >= interval:
+                continue
+            step += n_before * interval
             if population.is_input:
                 out = [int(i) for i in x[step]]
             else:
@@ -56,7 +70,7 @@ def run_on_clock(graph, x):
                     for j, row in enumerate(projection.weights):
                         total = sum(int(w) * k for w, k in zip(row, out, strict=True))
                         arrived[at, projection.post, j] += total << projection.exponent
-    return sent, largest
+    return sent, largest, n_time_steps
 
 
 def act(population, heard, registers, widths):

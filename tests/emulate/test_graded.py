@@ -118,9 +118,9 @@ def random_graph(seed):
     return GradedGraph("loihi2", *parts, names[-1], {}, WIDTHS)
 
 
-def run(graph, x):
+def run(graph, x, **options):
     """Run a batch, and return what every population sends."""
-    runner = GradedRun(graph)
+    runner = GradedRun(graph, **options)
     x = runner.checked_input(x)
     names = [p.name for p in graph.populations]
     found = {name: runner.empty(name, len(x), x.shape[1]) for name in names}
@@ -136,7 +136,7 @@ def test_a_run_is_that_of_the_chips_clock(seed, singly):
     graph = random_graph(seed)
     rng = np.random.default_rng(seed)
     x = rng.integers(-20, 21, (1, N_STEPS, graph.populations[0].n_neurons))
-    wanted, largest = run_on_clock(graph, x[0])
+    wanted, largest, _ = run_on_clock(graph, x[0])
 
     if largest >= 2**23:
         with pytest.raises(EmulateError, match="a sum or state of"):
@@ -151,6 +151,40 @@ def test_a_run_is_that_of_the_chips_clock(seed, singly):
     assert max(row.state[0] for row in ranges if row.state) == largest
     for row in ranges:
         assert row.payload[0] == np.abs(wanted[row.name]).max()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    interval=st.integers(1, N_STEPS),
+    singly=st.booleans(),
+)
+def test_samples_in_a_stream_are_those_that_are_apart(seed, interval, singly):
+    graph = random_graph(seed)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-20, 21, (2, 3 * interval, graph.populations[0].n_neurons))
+    apart = x.reshape(6, interval, -1)
+
+    with mock.patch.multiple(graded, SMALL=0 if singly else 1024, DENSE=1):
+        try:
+            wanted, traced = run(graph, apart), run_graded(graph, apart)
+        except EmulateError:
+            with pytest.raises(EmulateError):
+                run(graph, x, reset_interval=interval)
+            return
+        found = run(graph, x, reset_interval=interval)
+        trace = run_graded(graph, x, reset_interval=interval)
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name].reshape(values.shape), values)
+        np.testing.assert_array_equal(trace.by_bits[name], traced.by_bits[name])
+        np.testing.assert_array_equal(trace.ones[name], traced.ones[name])
+    assert trace.ranges == traced.ranges
+    # On the chip's clock nothing that is late arrives in the next sample.
+    wanted, _, n_time_steps = run_on_clock(graph, x[0], interval)
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name][0], values)
+    late = max(graph.phases.values()) - trace.latency_steps
+    assert n_time_steps == trace.n_time_steps + late
 
 
 def quantizer_by_hand():
@@ -176,15 +210,50 @@ def test_a_quantizer_by_hand():
     assert run(quantizer_by_hand(), x)["q"].ravel().tolist() == [4, -3, 0, 0]
 
 
+def test_a_reset_by_hand():
+    # 1.0 sends 4 and keeps 0, -1.0 sends -3 and keeps 1, as above; then from 3 again,
+    # and without a reset from 1: 14 sends 3 and keeps 2, and -9 sends -3.
+    x = np.array([1.0, -1.0, 1.0, -1.0])[None, :, None]
+    graph = quantizer_by_hand()
+
+    assert run(graph, x, reset_interval=2)["q"].ravel().tolist() == [4, -3, 4, -3]
+    assert run(graph, x)["q"].ravel().tolist() == [4, -3, 3, -3]
+    assert run_graded(graph, x, reset_interval=2).n_time_steps == 4 + 1
+
+
+def test_a_message_that_is_late_at_a_reset_is_dropped():
+    # Two steps late, 24 * 1.0 would come in steps 2 and 3: after 2 steps they are gone,
+    # and 3 + 1 sends 1, 0 + 1 nothing. The chip waits 2 steps for them, 4 times.
+    graph = quantizer_by_hand()
+    late = replace(graph.projections[0], delay=2)
+    graph = replace(graph, projections=(late,))
+    trace = run_graded(graph, np.ones((1, 9, 1)), reset_interval=2)
+
+    assert trace.output.ravel().tolist() == [1, 0] * 4 + [1]
+    assert trace.pause_steps == 4 * 2 * graph.chip_steps
+    assert trace.n_time_steps == 9 * graph.chip_steps + trace.pause_steps
+
+
+@pytest.mark.parametrize("interval", [0, -3, 2.5, True, 2**31])
+def test_no_interval_is_an_error(interval):
+    words = (
+        f"a reset_interval is a whole number of steps from 1 on, got {interval!r}; "
+        "leave it out for samples that are apart"
+    )
+    with pytest.raises(EmulateError, match=f"^{re.escape(words)}$"):
+        run_graded(quantizer_by_hand(), np.ones((1, 2, 1)), reset_interval=interval)
+
+
+@pytest.mark.parametrize("interval", [None, 5])
 @pytest.mark.parametrize("seed", TAMES)
-def test_a_sample_alone_is_the_sample_in_a_batch(seed):
+def test_a_sample_alone_is_the_sample_in_a_batch(seed, interval):
     rng = np.random.default_rng(0)
     graph = random_graph(seed)
     x = rng.integers(-20, 21, (150, N_STEPS, graph.populations[0].n_neurons))
-    together = run(graph, x)
+    together = run(graph, x, reset_interval=interval)
 
     for i in (0, 63, 64, 149):
-        alone = run(graph, x[i : i + 1])
+        alone = run(graph, x[i : i + 1], reset_interval=interval)
         for name, values in alone.items():
             np.testing.assert_array_equal(values[0], together[name][i])
 
