@@ -137,14 +137,45 @@ class Population:
 
 
 @dataclass(frozen=True)
+class Convolution:
+    """
+    A convolution as PyTorch defines it, with zeros for what is padded.
+
+    Attributes
+    ----------
+    kernel : (n_out, n_in / groups, *sizes) array
+    input_shape : tuple of int
+        Channels, then a size for each dimension of the kernel.
+    stride, padding, dilation : tuple of int
+        One for each dimension.
+    groups : int
+    """
+
+    kernel: np.ndarray
+    input_shape: tuple
+    stride: tuple
+    padding: tuple
+    dilation: tuple
+    groups: int
+
+
+@dataclass(frozen=True)
 class Projection:
-    """Weights (n_post, n_pre) between two populations, ``delay`` steps late."""
+    """
+    Weights (n_post, n_pre) between two populations, ``delay`` steps late.
+
+    ``convolution`` says what the weights were made of, if it is known. The weights
+    alone count: what changes them may leave it as it was.
+    """
 
     name: str
     pre: str
     post: str
     weights: np.ndarray
     delay: int = 0
+    convolution: Convolution | None = dataclasses.field(
+        default=None, metadata={"added": True}
+    )
 
 
 @dataclass(frozen=True)

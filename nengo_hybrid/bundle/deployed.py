@@ -21,6 +21,7 @@ from nengo_hybrid.graded_trace import GradedTrace, IntegerRange
 from nengo_hybrid.graph import (
     AxonGroup,
     Block,
+    Convolution,
     Dynamics,
     Learning,
     Noise,
@@ -40,7 +41,7 @@ from nengo_hybrid.trace import PopulationTrace, Trace
 # What a deployed network is made of.
 TYPES = (
     *(Deployed, ChipRun, ChipNumbers, Target, Sourced),
-    *(SpikingGraph, Population, Projection, Dynamics),
+    *(SpikingGraph, Population, Projection, Dynamics, Convolution),
     *(QuantizedGraph, Block, SynapseGroup, AxonGroup, SpikeInput),
     *(Learning, Noise, Probe),
     *(GradedGraph, GradedPopulation, GradedProjection, Widths),

@@ -55,7 +55,7 @@ def load_nir(path, *, dt=None, reset="value"):
         dt = float(dt)
         if not 0 < dt < np.inf:
             raise InterchangeError(f"dt has to be above 0, in seconds, got {dt:g}")
-        nodes = read_nodes(said, before, dt=dt, reset=reset)
+        nodes = _without_bias(read_nodes(said, before, dt=dt, reset=reset), ours)
         return _in_order(to_graph(nodes, before, dt=dt), ours)
 
 
@@ -97,6 +97,17 @@ def _read_graph(tree):
     metadata = graph.get("metadata")
     ours = metadata.get(OURS) if isinstance(metadata, dict) else None
     return nodes, before, ours if isinstance(ours, dict) else {}
+
+
+def _without_bias(nodes, ours):
+    """Take away the zeros of convolutions that had no bias, which NIR asks for."""
+    noted = set(map(str, np.ravel(ours.get("unbiased", ())).tolist()))
+    return {
+        name: replace(node, bias=None)
+        if name in noted and not np.any(node.bias)
+        else node
+        for name, node in nodes.items()
+    }
 
 
 def _in_order(graph, ours):

@@ -168,17 +168,18 @@ class _Ways:
         node, found = self.wires.nodes[name], []
         if not self._is_anchor(name):
             delay = node.delay
+            node = replace(node, bias=None)
             return [
-                self._way(pre, name, f"into {name}", node.weights, delay, None)
+                self._way(pre, name, f"into {name}", node, delay)
                 for pre, delay in self._through_delays(name, delay)
             ]
         for pre, delay in self._through_delays(name, 0):
             inner = self.wires.nodes[pre]
             if self.stays(pre):
-                found.append(self._way(pre, name, "", None, delay, None))
+                found.append(self._way(pre, name, "", None, delay))
                 continue
             found += [
-                self._way(first, name, pre, inner.weights, delay, inner.bias)
+                self._way(first, name, pre, inner, delay)
                 for first, delay in self._through_delays(pre, 0)
             ]
         return found
@@ -192,12 +193,14 @@ class _Ways:
             else:
                 yield pre, delay
 
-    def _way(self, pre, post, name, weights, delay, bias):
-        if weights is None:
+    def _way(self, pre, post, name, node, delay):
+        """Make a projection of a node between, or of an edge alone."""
+        if node is None or node.weights is None:
             n = int(np.prod(self.wires.nodes[pre].shape))
             check_dense((n, n), f"the edge from {pre!r} to {post!r}")
-            weights = np.eye(n)
-        return name, Projection(name, pre, post, weights, delay), bias
+            return name, Projection(name, pre, post, np.eye(n), delay), None
+        made = Projection(name, pre, post, node.weights, delay, node.convolution)
+        return name, made, node.bias
 
 
 def edge_name(pre, post):

@@ -9,10 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from nengo_hybrid.exceptions import InterchangeError
-from nengo_hybrid.graph import Dynamics
+from nengo_hybrid.graph import Convolution, Dynamics
 from nengo_hybrid.interchange.convolution import convolution_matrix, output_sizes
 
 CONVOLUTION = {"weight", "bias", "stride", "padding", "dilation", "groups"}
@@ -60,6 +59,8 @@ class Node:
     delay : int
         In steps.
     dynamics : Dynamics or None
+    convolution : Convolution or None
+        What the weights were made of.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Node:
     bias: np.ndarray | None = None
     delay: int = 0
     dynamics: Dynamics | None = None
+    convolution: Convolution | None = None
 
     @property
     def is_sum(self):
@@ -234,14 +236,16 @@ def _read_convolution(name, node, shape):
             f"{who} needs a weight of {n_dims + 2} dimensions, got {kernel.shape}"
         )
     shape, steps = _convolved_shape(node, shape), _steps(node, n_dims, who)
+    convolution = Convolution(kernel, shape, **steps)
     try:
-        matrix, after = convolution_matrix(kernel, shape, **steps)
+        matrix, after = convolution_matrix(**vars(convolution))
     except InterchangeError as error:
         raise InterchangeError(f"{who} does not fit: {error}") from error
     check_dense(matrix.shape, who)
     bias = _read_bias(node, who, len(kernel))
     bias = None if bias is None else np.repeat(bias, math.prod(after[1:]))
-    return Node(name, kind, shape, after, sparse.csr_array(matrix).toarray(), bias)
+    weights = matrix.toarray()
+    return Node(name, kind, shape, after, weights, bias, convolution=convolution)
 
 
 def check_dense(shape, who, most=2**27):

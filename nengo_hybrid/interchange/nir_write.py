@@ -3,6 +3,7 @@
 import numpy as np
 
 from nengo_hybrid.exceptions import InterchangeError
+from nengo_hybrid.interchange.convolution import convolution_matrix
 from nengo_hybrid.interchange.loops import late_projections
 from nengo_hybrid.interchange.nir_graph import edge_name
 
@@ -34,28 +35,26 @@ def describe(graph):
     _check_names(graph)
     for population in graph.populations:
         _check_population(graph, population)
-    nodes = {p.name: _population(p) for p in graph.populations}
+    said, shapes = _convolutions(graph)
+    names = [p.name for p in graph.projections]
+    content = _Content(graph, shapes, {*populations, *names})
     prompt, bearers = _implied(graph), _bearers(graph)
-    edges = []
     for i, projection in enumerate(graph.projections):
         bias = populations[projection.post].bias if i in bearers else None
-        delay = 0 if i in prompt else projection.delay
-        _add_projection(nodes, edges, projection, delay * graph.dt, bias)
-    end = _free("output", nodes)
-    n_outputs = populations[graph.output].n_neurons
-    nodes[end] = {"type": "Output", "shape": np.array([n_outputs])}
-    edges.append((graph.output, end))
+        delay_s = 0 if i in prompt else projection.delay * graph.dt
+        content.add(projection, delay_s, bias, is_convolution=i in said)
+    end = _free("output", content.nodes)
+    content.nodes[end] = {"type": "Output", "shape": np.array(shapes[graph.output])}
+    content.edges.append((graph.output, end))
+    notes = {"populations": list(populations), "projections": names}
+    if said - bearers:
+        notes["unbiased"] = [names[i] for i in sorted(said - bearers)]
+    ours = {key: np.array(texts, dtype=str) for key, texts in notes.items()}
     return {
         "type": "NIRGraph",
-        "nodes": nodes,
-        "edges": np.array(edges, dtype=str),
-        "metadata": {
-            OURS: {
-                "dt": float(graph.dt),
-                "populations": np.array(list(populations), dtype=str),
-                "projections": np.array([p.name for p in graph.projections], dtype=str),
-            }
-        },
+        "nodes": content.nodes,
+        "edges": np.array(content.edges, dtype=str),
+        "metadata": {OURS: {"dt": float(graph.dt)} | ours},
     }
 
 
@@ -106,21 +105,84 @@ def _check_population(graph, population):
         raise InterchangeError(f"{who} gets nothing; NIR needs it to be connected")
 
 
-def _population(population):
+def _population(population, shape):
     """Return the node of a population."""
-    d, n = population.dynamics, population.n_neurons
+    d = population.dynamics
     if population.activation == "input":
-        return {"type": "Input", "shape": np.array([n])}
+        return {"type": "Input", "shape": np.array(shape)}
     if d is None:
-        return {"type": "Scale", "scale": np.ones(n)}
-    node = {"type": d.kind, "r": d.resistance, "v_threshold": d.threshold}
-    node |= {"v_reset": d.reset}
+        return {"type": "Scale", "scale": np.ones(shape)}
+    found = {"r": d.resistance, "v_threshold": d.threshold, "v_reset": d.reset}
     if d.kind == "LIF":
-        node |= {"tau": d.tau_mem, "v_leak": d.leak}
+        found |= {"tau": d.tau_mem, "v_leak": d.leak}
     if d.kind == "CubaLIF":
-        node |= {"tau_mem": d.tau_mem, "v_leak": d.leak, "tau_syn": d.tau_syn}
-        node |= {"w_in": d.w_in}
-    return node
+        found |= {"tau_mem": d.tau_mem, "v_leak": d.leak, "tau_syn": d.tau_syn}
+        found |= {"w_in": d.w_in}
+    shaped = {name: values.reshape(shape) for name, values in found.items()}
+    return {"type": d.kind, **shaped}
+
+
+def _convolutions(graph):
+    """
+    Find which projections NIR can say as convolutions, and the shapes they ask for.
+
+    Both ends of an edge have one shape, and nothing makes one of what is flat: so where
+    other weights lead, too, a convolution cannot lead, nor come from.
+
+    Returns
+    -------
+    said : set of int
+        Numbers of projections.
+    shapes : dict of str to tuple of int
+        By population.
+    """
+    ends = {i: _ends(p) for i, p in enumerate(graph.projections)}
+    said = {i for i, pair in ends.items() if pair is not None}
+    for population in graph.populations:
+        into = [i for i, p in enumerate(graph.projections) if p.post == population.name]
+        if population.bias is not None and said.issuperset(into):
+            n_channels = ends[into[0]][1][0]
+            said -= set() if _is_by_channel(population.bias, n_channels) else set(into)
+    while True:
+        shapes = {}
+        for i, p in enumerate(graph.projections):
+            if i not in said:
+                shapes[p.post] = (len(p.weights),)
+        for i in sorted(said):
+            for name, shape in zip(_names(graph, i), ends[i], strict=True):
+                shapes.setdefault(name, shape)
+        odd = {i for i in said if ends[i] != tuple(shapes[n] for n in _names(graph, i))}
+        if not odd:
+            flat = {p.name: (p.n_neurons,) for p in graph.populations}
+            return said, flat | shapes
+        said -= odd
+
+
+def _names(graph, i):
+    return graph.projections[i].pre, graph.projections[i].post
+
+
+def _ends(projection):
+    """Return the shapes before and behind a convolution; None of other weights."""
+    convolution = projection.convolution
+    if convolution is None or convolution.kernel.ndim not in (3, 4):
+        return None
+    try:
+        matrix, after = convolution_matrix(**vars(convolution))
+    except InterchangeError:
+        return None  # It says something else than the weights.
+    weights = projection.weights
+    is_same = matrix.dtype == weights.dtype and matrix.shape == weights.shape
+    if not is_same or not np.array_equal(matrix.toarray(), weights):
+        return None
+    return convolution.input_shape, after
+
+
+def _is_by_channel(bias, n_channels):
+    """Tell whether a bias is the same, to the bit, in all places of a channel."""
+    channels = bias.reshape(n_channels, -1)
+    first = np.repeat(channels[:, 0], channels.shape[1])
+    return first.tobytes() == bias.tobytes()
 
 
 def _implied(graph):
@@ -153,23 +215,54 @@ def _bearers(graph):
     return set(first.values())
 
 
-def _add_projection(nodes, edges, projection, delay_s, bias):
-    """Add the nodes and edges of a projection: a delay, then weights, or an edge."""
-    pre, post, name = projection.pre, projection.post, projection.name
-    if delay_s:
-        between = _free(f"{name} delay", nodes)
-        size = projection.weights.shape[1]
-        nodes[between] = {"type": "Delay", "delay": np.full(size, delay_s)}
-        edges.append((pre, between))
-        pre = between
-    is_edge = bias is None and name == edge_name(projection.pre, post)
-    if is_edge and _is_identity(projection.weights) and (pre, post) not in edges:
-        edges.append((pre, post))
-        return
-    nodes[name] = {"type": "Linear", "weight": projection.weights}
-    if bias is not None:
-        nodes[name] |= {"type": "Affine", "bias": bias}
-    edges += [(pre, name), (name, post)]
+class _Content:
+    """Nodes and edges, to which projections are added one after the other."""
+
+    def __init__(self, graph, shapes, names):
+        self.shapes, self.names, self.edges = shapes, names, []
+        self.nodes = {p.name: _population(p, shapes[p.name]) for p in graph.populations}
+
+    def add(self, projection, delay_s, bias, *, is_convolution):
+        """Add a delay, what makes a shape flat, and the weights, or an edge."""
+        pre, post, name = projection.pre, projection.post, projection.name
+        shape = self.shapes[pre]
+        if delay_s:
+            late = {"type": "Delay", "delay": np.full(shape, delay_s)}
+            pre = self._behind(pre, f"{name} delay", late)
+        if is_convolution:
+            node = _convolution(projection.convolution, bias)
+        elif bias is None:
+            node = {"type": "Linear", "weight": projection.weights}
+        else:
+            node = {"type": "Affine", "weight": projection.weights, "bias": bias}
+        if not is_convolution and len(shape) > 1:
+            flat = {"type": "Flatten", "start_dim": 0, "end_dim": -1}
+            flat["input_type"] = np.array(shape)
+            pre = self._behind(pre, f"{name} flat", flat)
+        is_edge = node["type"] == "Linear" and name == edge_name(projection.pre, post)
+        if is_edge and _is_identity(projection.weights):
+            self.edges.append((pre, post))
+            return
+        self.nodes[name] = node
+        self.edges += [(pre, name), (name, post)]
+
+    def _behind(self, pre, name, node):
+        """Add a node behind another; return its name."""
+        name = _free(name, {*self.nodes, *self.names})
+        self.nodes[name] = node
+        self.edges.append((pre, name))
+        return name
+
+
+def _convolution(c, bias):
+    """Return the node of a convolution, with a bias for each channel."""
+    n_out, n_dims = len(c.kernel), c.kernel.ndim - 2
+    bias = np.zeros(n_out) if bias is None else bias.reshape(n_out, -1)[:, 0]
+    steps = {"input_shape": c.input_shape[1:], "stride": c.stride}
+    steps |= {"padding": c.padding, "dilation": c.dilation}
+    said = {k: v[0] if n_dims == 1 else np.array(v) for k, v in steps.items()}
+    node = {"type": f"Conv{n_dims}d", "weight": c.kernel, "bias": bias}
+    return {**node, "groups": c.groups, **said}
 
 
 def _is_identity(weights):

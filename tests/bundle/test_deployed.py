@@ -22,7 +22,7 @@ from nengo_hybrid.bundle import (
 )
 from nengo_hybrid.bundle import archive as archives
 from nengo_hybrid.exceptions import BundleError
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graph import Convolution, digest
 from nengo_hybrid.report.schema import check_report
 
 
@@ -49,6 +49,19 @@ def test_what_is_loaded_is_what_was_saved(deployed, tmp_path):
     assert again.read_bytes() == (tmp_path / "a.zip").read_bytes()
     assert check_report(pipeline.make_report(found)) == check_report(
         pipeline.make_report(deployed)
+    )
+
+
+def test_a_projection_that_knows_its_kernel_comes_back(deployed, tmp_path):
+    first, *others = deployed.graph.projections
+    known = Convolution(np.ones((1, 1, 2)), (1, 3), (1,), (0,), (1,), 1)
+    projections = (dataclasses.replace(first, convolution=known), *others)
+    graph = dataclasses.replace(deployed.graph, projections=projections)
+    made = dataclasses.replace(deployed, graph=graph)
+
+    assert digest(made) != digest(deployed)
+    assert digest(load_deployed(save_deployed(made, tmp_path / "a.zip"))) == digest(
+        made
     )
 
 

@@ -1,5 +1,6 @@
 """Files of NIR: what is read and written, node by node, and what is refused."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from nengo_hybrid import load_nir, save_nir
 from nengo_hybrid.exceptions import InterchangeError
 from nengo_hybrid.graph import (
+    Convolution,
     Dynamics,
     Population,
     Projection,
@@ -18,6 +20,7 @@ from nengo_hybrid.graph import (
     digest,
 )
 from nengo_hybrid.graph_run import run_neurons
+from nengo_hybrid.interchange.convolution import convolution_matrix
 
 h5py = pytest.importorskip("h5py")
 
@@ -316,6 +319,174 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, graph):
     found = load_nir(path)
     assert [p.name for p in found.projections] == [p.name for p in graph.projections]
     assert digest(found) == digest(graph)
+
+
+def convolved(name, pre, post, convolution, delay=0):
+    """Make a projection of a convolution; return it and the shape behind it."""
+    matrix, shape = convolution_matrix(**vars(convolution))
+    made = Projection(name, pre, post, matrix.toarray(), delay, convolution)
+    return made, shape
+
+
+def draw_convolution(draw, rng, shape):
+    """Draw a convolution of an input of some channels and sizes."""
+    dims = st.tuples(*[st.integers(1, 3)] * (len(shape) - 1))
+    groups = draw(st.sampled_from([n for n in (1, 2, 3) if shape[0] % n == 0]))
+    sizes, stride, dilation = (draw(dims) for _ in range(3))
+    padding = tuple(
+        draw(st.integers(max(0, -(-(d * (k - 1) + 1 - n) // 2)), 3))
+        for n, k, d in zip(shape[1:], sizes, dilation, strict=True)
+    )
+    n_out = groups * draw(st.integers(1, 2))
+    kernel = rng.normal(size=(n_out, shape[0] // groups, *sizes))
+    if draw(st.booleans()):
+        kernel = kernel.astype(np.float32)
+    return Convolution(kernel, shape, stride, padding, dilation, groups)
+
+
+@st.composite
+def convolutional_graphs(draw):
+    """Draw two layers of kernels, their own loops among them, and a dense one."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=2, max_size=3)))
+    populations = [Population("x", math.prod(shape), "input")]
+    projections = []
+    for pre, post in ("xa", "ab"):
+        found = draw_convolution(draw, rng, shape)
+        late = draw(st.integers(0, 2))
+        made, shape = convolved(f"{pre}{post}", pre, post, found, late)
+        projections.append(made)
+        if draw(st.booleans()):
+            # Of another kernel, onto the same neurons.
+            twin = replace(found, kernel=rng.normal(size=found.kernel.shape))
+            projections.append(convolved(f"{pre}{post} twin", pre, post, twin)[0])
+        if draw(st.booleans()):
+            n, n_dims = shape[0], len(shape) - 1
+            kernel, one = rng.normal(size=(n, n, *[3] * n_dims)), (1,) * n_dims
+            own = Convolution(kernel, shape, one, one, one, 1)
+            projections.append(convolved(f"{post} own", post, post, own, 1)[0])
+        kind = draw(st.sampled_from(["LIF", "CubaLIF", "IF"]))
+        n = math.prod(shape)
+        spread = draw(st.sampled_from([None, 0.0, 1.0]))
+        bias = None
+        if spread is not None:
+            bias = np.repeat(rng.normal(0, spread, shape[0]), n // shape[0])
+        dynamics = draw_dynamics(rng, kind, n, 1e-3)
+        populations.append(Population(post, n, kind, bias=bias, dynamics=dynamics))
+    if draw(st.booleans()):
+        populations.append(Population("c", 2, "linear", bias=rng.normal(size=2)))
+        for pre in draw(st.sampled_from(["b", "ab", "xab"])):
+            n = next(p.n_neurons for p in populations if p.name == pre)
+            projections.append(Projection(f"{pre}c", pre, "c", rng.normal(size=(2, n))))
+    order = draw(st.permutations(projections))
+    return SpikingGraph(1e-3, tuple(populations), tuple(order), populations[-1].name)
+
+
+@given(convolutional_graphs())
+def test_convolutions_are_written_as_what_they_are(tmp_path_factory, graph):
+    path = save_nir(graph, tmp_path_factory.mktemp("round") / "trip.nir")
+    with h5py.File(path) as file:
+        kinds = {n: v["type"].asstr()[()] for n, v in file["node/nodes"].items()}
+    for p in graph.projections:
+        assert kinds[p.name].startswith("Conv") == (p.convolution is not None)
+    found = load_nir(path)
+    assert digest(found) == digest(graph)
+    # Others, who do not read our notes, put a bias of zeros where there was none.
+    with h5py.File(path, "a") as file:
+        del file["node/metadata"]
+    plain = load_nir(path, dt=1e-3)
+    for p in graph.projections:
+        (same,) = [q for q in plain.projections if q.name == p.name]
+        np.testing.assert_array_equal(same.weights, p.weights)
+
+
+KERNEL = np.arange(8.0).reshape(2, 1, 2, 2)
+IMAGE = Convolution(KERNEL, (1, 3, 4), (1, 2), (0, 1), (1, 1), 1)
+
+
+def image_graph(**changed):
+    """Make x -> a -> b: 2 kernels of 2 x 2 on an image of 3 x 4, and a dense layer."""
+    made, shape = convolved("conv", "x", "a", replace(IMAGE, **changed))
+    n = math.prod(shape)
+    bias = np.repeat([5.0, 6.0], n // 2)
+    populations = (
+        Population("x", 12, "input"),
+        Population("a", n, "IF", bias=bias, dynamics=Dynamics(*np.ones((3, n)))),
+        Population("b", 2, "IF", dynamics=Dynamics(*np.ones((3, 2)))),
+    )
+    dense = Projection("dense", "a", "b", np.ones((2, n)), delay=2)
+    return SpikingGraph(DT, populations, (made, dense), "b")
+
+
+def test_a_convolution_and_what_is_around_it_have_their_shapes(path):
+    save_nir(image_graph(), path)
+    with h5py.File(path) as file:
+        nodes = file["node/nodes"]
+        conv = {k: v[()] for k, v in nodes["conv"].items() if k != "type"}
+        assert nodes["conv/type"].asstr()[()] == "Conv2d"
+        np.testing.assert_array_equal(conv.pop("weight"), KERNEL)
+        assert {k: np.array(v).tolist() for k, v in conv.items()} == {
+            "bias": [5, 6],
+            "input_shape": [3, 4],
+            "stride": [1, 2],
+            "padding": [0, 1],
+            "dilation": [1, 1],
+            "groups": 1,
+        }
+        # 3 rows give 2, and 4 columns with 2 more give 3 in steps of 2.
+        assert nodes["x/shape"][()].tolist() == [1, 3, 4]
+        assert nodes["a/v_threshold"].shape == nodes["dense delay/delay"].shape
+        assert nodes["a/v_threshold"].shape == (2, 2, 3)
+        assert nodes["dense flat/type"].asstr()[()] == "Flatten"
+        assert nodes["dense flat/input_type"][()].tolist() == [2, 2, 3]
+        assert nodes["b/r"].shape == (2,)
+        assert [tuple(edge) for edge in file["node/edges"].asstr()[()]] == [
+            ("x", "conv"),
+            ("conv", "a"),
+            ("a", "dense delay"),
+            ("dense delay", "dense flat"),
+            ("dense flat", "dense"),
+            ("dense", "b"),
+            ("b", "output"),
+        ]
+
+
+def without_its_description(graph):
+    parts = tuple(replace(p, convolution=None) for p in graph.projections)
+    return replace(graph, projections=parts)
+
+
+def with_weights(graph, **more):
+    x, *others = graph.projections
+    return replace(graph, projections=(replace(x, **more), *others))
+
+
+def test_what_nir_cannot_say_as_a_convolution_is_written_as_its_weights(path):
+    plain, a = image_graph(), image_graph().population("a")
+    x, _, b = plain.populations
+    dense = Projection("more", "x", "a", np.ones((12, 12)))
+    steps = {"stride": (1,) * 3, "padding": (0,) * 3, "dilation": (1,) * 3}
+    volume = Convolution(np.ones((2, 1, 1, 1, 1)), (1, 3, 2, 2), **steps, groups=1)
+    of_volume = SpikingGraph(
+        DT,
+        (x, replace(a, n_neurons=24, bias=None, dynamics=Dynamics(*np.ones((3, 24))))),
+        (convolved("conv", "x", "a", volume)[0],),
+        "a",
+    )
+    odd = [
+        # Other weights than those of the kernel, and a kernel that does not fit.
+        with_weights(plain, weights=plain.projections[0].weights * 2),
+        with_weights(plain, convolution=replace(IMAGE, groups=2)),
+        # A bias that is not one for each channel.
+        replace(plain, populations=(x, replace(a, bias=np.arange(12.0)), b)),
+        # Weights that lead to the same neurons, which NIR has flat.
+        replace(plain, projections=(*plain.projections, dense)),
+        # Three dimensions.
+        of_volume,
+    ]
+    for graph in odd:
+        found = load_nir(save_nir(graph, path))
+        assert digest(found) == digest(without_its_description(graph))
 
 
 def test_a_file_of_norse_is_read_run_and_written_again(reference, path):

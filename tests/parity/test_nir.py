@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nengo_hybrid import load_nir, save_nir
-from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph
+from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph, digest
 from nengo_hybrid.graph_run import run_neurons
 
 nir = pytest.importorskip("nir")
@@ -103,3 +103,52 @@ def test_we_read_what_nir_writes(tmp_path):
     }
     found = run_neurons(graph, rng.random((1, 20, 80)))
     assert found["if"].any() and found["lif"].any()
+    # Written by us it is the same to nir, shapes and all, and to us again.
+    again = nir.read(save_nir(graph, tmp_path / "ours.nir"))
+    kinds = {name: type(node).__name__ for name, node in again.nodes.items()}
+    assert kinds == {
+        "input": "Input",
+        "conv2d": "Conv2d",
+        "if": "IF",
+        "linear flat": "Flatten",
+        "linear": "Linear",
+        "lif": "LIF",
+        "output": "Output",
+    }
+    theirs, ours = net.nodes["conv2d"], again.nodes["conv2d"]
+    for name in ("weight", "bias", "stride", "padding", "input_shape"):
+        assert np.array_equal(getattr(ours, name), getattr(theirs, name))
+    assert digest(load_nir(tmp_path / "ours.nir")) == digest(graph)
+    nir.write(tmp_path / "again.nir", again)
+    assert digest(load_nir(tmp_path / "again.nir")) == digest(graph)
+
+
+@pytest.mark.parametrize(
+    "kernel, channels, groups, is_read",
+    [((3, 3), 2, 1, True), ((3, 2), 2, 1, False), ((3, 3), 2, 2, False)],
+)
+def test_nir_takes_kernels_for_square_and_groups_for_one(
+    tmp_path, kernel, channels, groups, is_read
+):
+    # nir 1.0.8 takes the first size of a kernel for all, and leaves groups out.
+    shape = (2, 8 - kernel[0] + 1, 5 - kernel[1] + 1)
+    weight = np.ones((2, channels // groups, *kernel))
+    conv = {"stride": 1, "padding": 0, "dilation": 1, "bias": np.zeros(2)}
+    nodes = {
+        "x": nir.Input({"input": np.array([channels, 8, 5])}),
+        "conv": nir.Conv2d((8, 5), weight, groups=groups, **conv),
+        "if": nir.IF(r=np.ones(shape), v_threshold=np.ones(shape)),
+        "y": nir.Output({"output": np.array(shape)}),
+    }
+    edges = list(zip(nodes, [*nodes][1:], strict=False))
+    net = nir.NIRGraph(nodes, edges, type_check=False)
+    nir.write(tmp_path / "theirs.nir", net)
+    path = save_nir(load_nir(tmp_path / "theirs.nir", dt=DT), tmp_path / "ours.nir")
+    for file in (path, tmp_path / "theirs.nir"):
+        if is_read:
+            nir.read(file)
+        else:
+            with pytest.raises(ValueError, match="type mismatch"):
+                nir.read(file)
+    found = nir.read(path, type_check=False).nodes["conv"]
+    assert found.groups == groups and np.array_equal(found.weight, weight)
