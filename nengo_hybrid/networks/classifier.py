@@ -108,12 +108,14 @@ class SequenceClassifier(nengo.Network):
                 hub_scale=hub_scale,
             )
             exact = omega_output is None
+            # A rectified neuron that nothing drives at first would never be trained.
+            bias = 0.0 if exact else 1.0
             self.output = nengo.Ensemble(
                 n_classes,
                 1,
                 neuron_type=_sending(Identity() if exact else relu, omega_output),
                 gain=np.ones(n_classes),
-                bias=np.zeros(n_classes),
+                bias=np.full(n_classes, bias),
                 label="output",
             )
             nengo.Connection(self.input, self.lmu.input, synapse=None, label="x_to_lmu")
