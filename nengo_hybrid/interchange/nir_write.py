@@ -35,10 +35,10 @@ def describe(graph):
     _check_names(graph)
     for population in graph.populations:
         _check_population(graph, population)
-    said, shapes = _convolutions(graph)
+    said, bearers, shapes = _convolutions(graph)
     names = [p.name for p in graph.projections]
     content = _Content(graph, shapes, {*populations, *names})
-    prompt, bearers = _implied(graph), _bearers(graph)
+    prompt = _implied(graph)
     for i, projection in enumerate(graph.projections):
         bias = populations[projection.post].bias if i in bearers else None
         delay_s = 0 if i in prompt else projection.delay * graph.dt
@@ -131,34 +131,76 @@ def _convolutions(graph):
 
     Returns
     -------
-    said : set of int
-        Numbers of projections.
+    said, bearers : set of int
+        Numbers of projections: of such convolutions, and of those that have the bias of
+        what they lead to.
     shapes : dict of str to tuple of int
         By population.
     """
     ends = {i: _ends(p) for i, p in enumerate(graph.projections)}
     said = {i for i, pair in ends.items() if pair is not None}
-    for population in graph.populations:
-        into = [i for i, p in enumerate(graph.projections) if p.post == population.name]
-        if population.bias is not None and said.issuperset(into):
-            n_channels = ends[into[0]][1][0]
-            said -= set() if _is_by_channel(population.bias, n_channels) else set(into)
     while True:
-        shapes = {}
-        for i, p in enumerate(graph.projections):
-            if i not in said:
-                shapes[p.post] = (len(p.weights),)
-        for i in sorted(said):
-            for name, shape in zip(_names(graph, i), ends[i], strict=True):
-                shapes.setdefault(name, shape)
-        odd = {i for i in said if ends[i] != tuple(shapes[n] for n in _names(graph, i))}
+        bearers = _bearers(graph, said)
+        shapes, odd = _shapes(graph, {i: ends[i] for i in said}, bearers)
+        for i in said & bearers:
+            bias = graph.population(graph.projections[i].post).bias
+            odd |= set() if _is_by_channel(bias, ends[i][1][0]) else {i}
         if not odd:
-            flat = {p.name: (p.n_neurons,) for p in graph.populations}
-            return said, flat | shapes
+            return said, bearers, shapes
         said -= odd
 
 
-def _names(graph, i):
+def _shapes(graph, said, bearers):
+    """
+    Give populations the shapes that convolutions ask for, as far as they agree.
+
+    Parameters
+    ----------
+    graph : SpikingGraph
+    said : dict of int to (tuple of int, tuple of int)
+        By number of a projection, the shapes before and behind a convolution.
+    bearers : set of int
+
+    Returns
+    -------
+    dict of str to tuple of int
+        By population.
+    set of int
+        Convolutions that ask for others.
+    """
+    shapes, edges = {}, []
+    for i, p in enumerate(graph.projections):
+        if i not in said and i not in bearers and _is_edge(p):
+            edges.append((p.pre, p.post))
+        elif i not in said:
+            shapes[p.post] = (len(p.weights),)
+    asked = [
+        (i, name, shape)
+        for i, pair in sorted(said.items())
+        for name, shape in zip(_pair(graph, i), pair, strict=True)
+    ]
+    for _, name, shape in asked:
+        shapes.setdefault(name, shape)
+    for _ in edges:
+        for one, other in (*edges, *((post, pre) for pre, post in edges)):
+            if one in shapes:
+                shapes.setdefault(other, shapes[one])
+    for population in graph.populations:
+        shapes.setdefault(population.name, (population.n_neurons,))
+    # What has a shape can be made flat, and not the other way round.
+    torn = {
+        post
+        for pre, post in edges
+        if len(shapes[post]) > 1 and shapes[pre] != shapes[post]
+    }
+    for _ in edges:
+        torn.update(*(pair for pair in edges if torn & set(pair)))
+    return shapes, {
+        i for i, name, shape in asked if shapes[name] != shape or name in torn
+    }
+
+
+def _pair(graph, i):
     return graph.projections[i].pre, graph.projections[i].post
 
 
@@ -205,13 +247,13 @@ def _implied(graph):
         return set()
 
 
-def _bearers(graph):
-    """Return the first projection onto each population that has a bias."""
+def _bearers(graph, said):
+    """Return a projection onto each population with a bias, of some if it can be."""
     biased = {p.name for p in graph.populations if p.bias is not None}
     first = {}
-    for i, projection in enumerate(graph.projections):
-        if projection.post in biased:
-            first.setdefault(projection.post, i)
+    for i in (*sorted(said), *range(len(graph.projections))):
+        if graph.projections[i].post in biased:
+            first.setdefault(graph.projections[i].post, i)
     return set(first.values())
 
 
@@ -235,12 +277,13 @@ class _Content:
             node = {"type": "Linear", "weight": projection.weights}
         else:
             node = {"type": "Affine", "weight": projection.weights, "bias": bias}
-        if not is_convolution and len(shape) > 1:
+        is_edge = node["type"] == "Linear" and _is_edge(projection)
+        has_shape = is_convolution or (is_edge and self.shapes[post] == shape)
+        if len(shape) > 1 and not has_shape:
             flat = {"type": "Flatten", "start_dim": 0, "end_dim": -1}
             flat["input_type"] = np.array(shape)
             pre = self._behind(pre, f"{name} flat", flat)
-        is_edge = node["type"] == "Linear" and name == edge_name(projection.pre, post)
-        if is_edge and _is_identity(projection.weights):
+        if is_edge:
             self.edges.append((pre, post))
             return
         self.nodes[name] = node
@@ -265,9 +308,13 @@ def _convolution(c, bias):
     return {**node, "groups": c.groups, **said}
 
 
-def _is_identity(weights):
+def _is_edge(projection):
+    """Tell whether a reader makes the same of an edge alone."""
+    weights = projection.weights
     n, n_pre = weights.shape
-    return n == n_pre and weights.dtype == float and np.array_equal(weights, np.eye(n))
+    is_square = n == n_pre and weights.dtype == float
+    is_named = projection.name == edge_name(projection.pre, projection.post)
+    return is_square and is_named and np.array_equal(weights, np.eye(n))
 
 
 def _free(name, taken):

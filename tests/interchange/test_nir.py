@@ -328,6 +328,35 @@ def convolved(name, pre, post, convolution, delay=0):
     return made, shape
 
 
+def shapes_of(node):
+    """Return the shapes that a written node takes and gives."""
+    kind = node["type"].asstr()[()]
+    if kind in ("Input", "Output"):
+        return (tuple(node["shape"][()]),) * 2
+    if kind in ("Affine", "Linear"):
+        return node["weight"].shape[1:], node["weight"].shape[:1]
+    if kind == "Flatten":
+        shape = tuple(node["input_type"][()])
+        return shape, (math.prod(shape),)
+    if not kind.startswith("Conv"):
+        own = {"Scale": "scale", "Delay": "delay"}.get(kind, "v_threshold")
+        return (node[own].shape,) * 2
+    n_out, n_in, *kernel = node["weight"].shape
+    sizes, stride, padding, dilation = (
+        np.ravel(node[k][()]) for k in ("input_shape", "stride", "padding", "dilation")
+    )
+    after = (sizes + 2 * padding - dilation * (np.array(kernel) - 1) - 1) // stride + 1
+    return (n_in * node["groups"][()], *sizes), (n_out, *after)
+
+
+def check_shapes(path):
+    """Check that both ends of every edge have one shape, as nir does."""
+    with h5py.File(path) as file:
+        nodes = file["node/nodes"]
+        for pre, post in file["node/edges"].asstr()[()]:
+            assert shapes_of(nodes[pre])[1] == shapes_of(nodes[post])[0], (pre, post)
+
+
 def draw_convolution(draw, rng, shape):
     """Draw a convolution of an input of some channels and sizes."""
     dims = st.tuples(*[st.integers(1, 3)] * (len(shape) - 1))
@@ -389,6 +418,7 @@ def test_convolutions_are_written_as_what_they_are(tmp_path_factory, graph):
         kinds = {n: v["type"].asstr()[()] for n, v in file["node/nodes"].items()}
     for p in graph.projections:
         assert kinds[p.name].startswith("Conv") == (p.convolution is not None)
+    check_shapes(path)
     found = load_nir(path)
     assert digest(found) == digest(graph)
     # Others, who do not read our notes, put a bias of zeros where there was none.
@@ -451,6 +481,81 @@ def test_a_convolution_and_what_is_around_it_have_their_shapes(path):
         ]
 
 
+def test_an_edge_beside_a_convolution_has_its_shape(path):
+    # x -> a -> (b) -> c, and a past b to c, as residual networks have it.
+    one = Convolution(np.ones((2, 2, 3)), (2, 5), (1,), (1,), (1,), 1)
+    neurons = Dynamics(*np.ones((3, 10)))
+    bias = np.repeat([1.0, 2.0], 5)
+    graph = SpikingGraph(
+        DT,
+        (
+            Population("x", 10, "input"),
+            Population("a", 10, "IF", dynamics=neurons),
+            Population("b", 10, "IF", bias=bias, dynamics=neurons),
+            Population("c", 10, "linear", bias=bias),
+            Population("d", 10, "IF", dynamics=neurons),
+        ),
+        (
+            Projection("x to a", "x", "a", np.eye(10)),
+            convolved("conv", "a", "b", one)[0],
+            Projection("a to c", "a", "c", np.eye(10), delay=2),
+            convolved("other", "b", "c", one)[0],
+            Projection("c to d", "c", "d", np.eye(10)),
+        ),
+        "d",
+    )
+    assert digest(load_nir(save_nir(graph, path))) == digest(graph)
+    with h5py.File(path) as file:
+        nodes = file["node/nodes"]
+        assert {nodes[name]["type"].asstr()[()] for name in nodes} == {
+            *("Input", "Conv1d", "IF", "Scale", "Delay", "Output"),
+        }
+        assert nodes["x/shape"][()].tolist() == [2, 5]
+        assert nodes["d/r"].shape == nodes["a to c delay/delay"].shape == (2, 5)
+    check_shapes(path)
+    # What is flat has no such shape: neither where it comes from nor where it leads.
+    for pre, post, remain in (("x", "a", set()), ("x", "d", {"conv", "other"})):
+        flat = Projection("more", pre, post, np.ones((10, 10)))
+        more = replace(graph, projections=(*graph.projections, flat))
+        found = load_nir(save_nir(more, path))
+        check_shapes(path)
+        assert {p.name for p in found.projections if p.convolution} == remain
+        assert digest(without_its_description(found)) == digest(
+            without_its_description(more)
+        )
+
+
+def test_an_edge_from_what_is_flat_leads_to_no_shape(path):
+    # Other weights lead to a, and a to c, in one edge or three, where a kernel leads.
+    one = Convolution(np.ones((2, 2, 3)), (2, 5), (1,), (1,), (1,), 1)
+    graph = SpikingGraph(
+        DT,
+        (
+            Population("x", 10, "input"),
+            Population("a", 10, "IF", dynamics=Dynamics(*np.ones((3, 10)))),
+            Population("c", 10, "IF", dynamics=Dynamics(*np.ones((3, 10)))),
+        ),
+        (
+            Projection("dense", "x", "a", np.ones((10, 10))),
+            convolved("conv", "x", "c", one)[0],
+            Projection("a to c", "a", "c", np.eye(10)),
+        ),
+        "c",
+    )
+    x, a, c = graph.populations
+    dense, conv, _ = graph.projections
+    between = (replace(a, name=name) for name in ("b1", "b2"))
+    ways = (("b2", "c"), ("b1", "b2"), ("a", "b1"))
+    edges = (Projection(f"{i} to {j}", i, j, np.eye(10)) for i, j in ways)
+    longer = replace(
+        graph, populations=(x, a, *between, c), projections=(dense, conv, *edges)
+    )
+    for made in (graph, longer):
+        found = load_nir(save_nir(made, path))
+        check_shapes(path)
+        assert digest(found) == digest(without_its_description(made))
+
+
 def without_its_description(graph):
     parts = tuple(replace(p, convolution=None) for p in graph.projections)
     return replace(graph, projections=parts)
@@ -479,6 +584,15 @@ def test_what_nir_cannot_say_as_a_convolution_is_written_as_its_weights(path):
         with_weights(plain, convolution=replace(IMAGE, groups=2)),
         # A bias that is not one for each channel.
         replace(plain, populations=(x, replace(a, bias=np.arange(12.0)), b)),
+        # The same beside an edge, which could bear it.
+        replace(
+            plain,
+            populations=(x, replace(a, bias=np.arange(12.0)), b),
+            projections=(
+                *plain.projections,
+                Projection("x to a", "x", "a", np.eye(12), delay=1),
+            ),
+        ),
         # Weights that lead to the same neurons, which NIR has flat.
         replace(plain, projections=(*plain.projections, dense)),
         # Three dimensions.
@@ -486,6 +600,7 @@ def test_what_nir_cannot_say_as_a_convolution_is_written_as_its_weights(path):
     ]
     for graph in odd:
         found = load_nir(save_nir(graph, path))
+        check_shapes(path)
         assert digest(found) == digest(without_its_description(graph))
 
 
