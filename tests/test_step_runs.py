@@ -219,6 +219,20 @@ def test_payloads_that_are_too_large_are_counted(trained):
         emulate.run_graded(narrow, x)
 
 
+def test_a_state_beyond_its_register_is_an_error_before_any_run(trained):
+    graph = to_graph(trained.network)
+    x = np.random.default_rng(4).normal(size=(7, 20, 3))
+    quantized = quantize(graph, nh.load_target("loihi2"), x)
+    widths = dataclasses.replace(quantized.widths, state=12)
+    words = (
+        r"^population 'r' has a sum or state of \d+ at step 0, more than 12 bits hold;"
+    )
+    with pytest.raises(EmulateError, match=words):
+        step_runs.compare_with_floats(
+            graph, dataclasses.replace(quantized, widths=widths), x
+        )
+
+
 def exactly(message):
     return f"^{re.escape(message)}$"
 
