@@ -69,7 +69,7 @@ def run_on_board(python, task, *, on_line):
 
 def _launch(command, on_line):
     """Run a command to its end, also at Ctrl-C; return its status and last lines."""
-    last = collections.deque(["it said nothing"], maxlen=N_LAST)
+    last = collections.deque(maxlen=N_LAST)
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
     pipes |= {"stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     try:
@@ -94,7 +94,7 @@ def _launch(command, on_line):
             finally:
                 child.kill()
             raise
-    return child.returncode, list(last)
+    return child.returncode, list(last) or ["it said nothing"]
 
 
 def agreement(found, wanted, every=1):

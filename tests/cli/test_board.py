@@ -79,6 +79,7 @@ import numpy as np
 class Simulator:
     def __init__(self, network, dt, seed, target):
         self.network, self.target, self.n_steps = network, target, 0
+        print("built", seed, dt)
 
     def __enter__(self):
         print("on the board")
@@ -222,8 +223,9 @@ def test_what_differs_is_told_by_probe_step_and_size(on_board, pretend):
 def test_what_is_written_there_is_shown_unless_quiet(on_board, pretend, tmp_path):
     loud = on_board()
     assert loud.exit_code == 0, loud.stderr
-    assert loud.stderr == "on the board\nleft the board\n"
+    assert loud.stderr == "built None 0.001\non the board\nleft the board\n"
     assert "beside" not in loud.stdout
+    assert on_board("--seed", "7").stderr.startswith("built 7 0.001\n")
     quiet = on_board("--quiet")
     assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
     with np.load("board.npz", allow_pickle=False) as found:
@@ -252,7 +254,8 @@ def test_a_crash_there_is_a_failure(on_board, pretend):
     pretend(run="os.kill(os.getpid(), signal.SIGKILL)")
     result = on_board("--quiet")
     assert result.exit_code == 1
-    assert "failed (status -9): it said nothing | on the board\n" in result.stderr
+    last = "built None 0.001 | on the board\n"
+    assert result.stderr.endswith(f"failed (status -9): {last}")
 
 
 INTERRUPTS = "time.sleep(0.5); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
@@ -267,7 +270,7 @@ def test_an_interrupt_is_passed_on_and_the_board_is_left(
     assert (result.exit_code, result.stdout) == (130, "")
     # A second one does not wait until the board is left.
     left = "left the board\n" if leave == "pass" else ""
-    assert result.stderr == f"on the board\n{left}"
+    assert result.stderr == f"built None 0.001\non the board\n{left}"
     assert files(tmp_path) == ["first.py", "model.py", "python"]
 
 
