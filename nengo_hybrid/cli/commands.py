@@ -19,6 +19,19 @@ from nengo_hybrid.cli.options import (
 from nengo_hybrid.cli.terminal import import_training, sample_bars
 
 
+def default_recipe(target):
+    """Name the demo's recipe: graded spikes may count finer, and are as many."""
+    from nengo_hybrid.pipeline import is_graded
+    from nengo_hybrid.recipe import check_chip
+    from nengo_hybrid.targets import load_target
+
+    if target is None:
+        return "digits"
+    chip = load_target(target)
+    check_chip(chip)
+    return "digits-graded" if is_graded(chip) else "digits"
+
+
 @click.command()
 @click.option(
     "--out",
@@ -29,10 +42,9 @@ from nengo_hybrid.cli.terminal import import_training, sample_bars
 )
 @click.option(
     "--recipe",
-    default="digits",
-    show_default=True,
+    default=None,
     shell_complete=complete_recipe,
-    help="Name or file.",
+    help="Name or file; by default digits, or digits-graded for graded spikes.",
 )
 @click.option(
     "--target",
@@ -58,7 +70,7 @@ def demo(out, recipe, target, seed, json_path, quiet):
     from nengo_hybrid.bundle import TRAINED_NAME, deployed_path
     from nengo_hybrid.recipe import CHIP_STEPS, load_recipe, load_targets
 
-    recipe = load_recipe(recipe)
+    recipe = load_recipe(recipe or default_recipe(target))
     if target is not None:
         deployment = recipe.deployment or {"chip_steps": CHIP_STEPS}
         recipe = replace(recipe, deployment={**deployment, "target": target})

@@ -6,6 +6,7 @@ import pytest
 
 from nengo_hybrid import datasets, pipeline, recipe_training
 from nengo_hybrid.datasets import Dataset, Split
+from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.recipe import RECIPES
 from nengo_hybrid.report import load_json
 
@@ -200,3 +201,22 @@ def test_demo_refuses_what_the_chip_cannot_take_before_it_trains(
         "the chip, but "
     )
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "target, name",
+    [(None, "digits"), ("loihi1", "digits"), ("loihi2", "digits-graded")],
+)
+def test_the_demo_counts_finer_where_spikes_are_graded(
+    run, monkeypatch, tmp_path, target, name
+):
+    asked = []
+
+    def fail(recipe, *args, **kwargs):
+        asked.append((recipe.name, recipe.deployment["target"]))
+        raise EmulateError("enough")
+
+    monkeypatch.setattr(pipeline, "run_recipe", fail)
+    result = run("demo", *(["--target", target] if target else []), "--out", "a")
+    assert result.exit_code == 1
+    assert asked == [(name, target or "loihi1")]
