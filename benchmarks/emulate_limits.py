@@ -11,7 +11,6 @@ from networks import random_spikes
 
 # isort: split
 from nengo_hybrid.emulate import Emulator
-from nengo_hybrid.emulate.program import BIAS, CHUNK, N_PARAMETERS
 from nengo_hybrid.lower import read_chip
 
 ROW = 1000
@@ -115,7 +114,8 @@ def _time_activities(n_neurons, fan_out, n_repetitions):
         set_activity(model, share)
         # Laying out millions of synapses anew would take seconds.
         biases = [block.compartment.bias for block in model.blocks]
-        _set_biases(emulator.program, np.concatenate(biases))
+        program = emulator.program
+        program.bias[program.slots] = np.concatenate(biases)
         times, spikes, sent = _time_runs(emulator, share, n_repetitions)
         yield {
             "n_neurons": n_neurons,
@@ -129,11 +129,6 @@ def _time_activities(n_neurons, fan_out, n_repetitions):
             "seconds_per_step": spread(times),
             **_per_event(min(times), n_neurons, fan_out * (spikes + sent)),
         }
-
-
-def _set_biases(program, biases):
-    rows = program.parameters.reshape(-1, N_PARAMETERS, CHUNK)[:, BIAS]
-    rows[:] = np.pad(biases, (0, rows.size - len(biases))).reshape(rows.shape)
 
 
 def _per_event(time, n_neurons, operations):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from nengo_hybrid.emulate.emulator import Emulator, check_batch
-from nengo_hybrid.emulate.kernel import Record
 from nengo_hybrid.emulate.memory import check_memory, samples_at_once
+from nengo_hybrid.emulate.record import Record
 from nengo_hybrid.exceptions import EmulateError, Interrupted
 from nengo_hybrid.placement import check_placement
 from nengo_hybrid.trace import make_trace, signed_spikes
@@ -140,7 +140,7 @@ def _run_part(emulator, graph, lines, record, part):
 
 def _samples(record, start, stop):
     """Return the part of a record that holds some samples."""
-    steps = {"bin_steps", "every", "voltage_of", "current_of"}
+    steps = {"bin_steps", "column", "every", "voltage_of", "current_of"}
     parts = (v if k in steps else v[start:stop] for k, v in record._asdict().items())
     return Record(*parts)
 

@@ -3,161 +3,190 @@
 import numba
 import numpy as np
 
-from nengo_hybrid.emulate.int32 import add, first_byte, prefetch, shift_left
-from nengo_hybrid.emulate.layout import SCATTERED, START, STOP, TARGET, UNIFORM
-from nengo_hybrid.emulate.program import AT_ONCE, FIRST_SEGMENT, KIND, PACK, SHIFT
+from nengo_hybrid.emulate.layout import START, STOP, TARGET
+from nengo_hybrid.emulate.program import WORD
+from nengo_hybrid.emulate.vectors import (
+    LANES,
+    add,
+    as_bits,
+    count_bits,
+    fill,
+    greater,
+    list_bits,
+    load,
+    load_narrow,
+    load_wide,
+    load_word,
+    lowest,
+    move,
+    prefetch,
+    shift_left,
+    store,
+    widen,
+)
+from nengo_hybrid.emulate.ways import (
+    AT_ONCE,
+    FIRST_SEGMENT,
+    FIRST_WEIGHT,
+    N_COLUMNS,
+    PACK,
+    SHIFT,
+    WIDTH,
+)
 
-ONES = np.uint64(0x0101010101010101)
-# Synapses in a cache line.
-LINE = 16
-# Rows of weights that are added in one pass.
-ROWS = 4
+# Weights of a row that are added at once.
+NARROW, WIDE = 2 * LANES, 16 * LANES
+# Scattered synapses in a cache line, at least.
+LINE = 32
 
 
 @numba.njit(nogil=True, cache=True)
-def list_sent(counts, marks, words, found):
-    """List the lines that sent spikes; return how many, and if any sent several."""
-    several = False
-    for i in range(counts.size):
-        marks[i] = counts[i] != 0
-        several |= counts[i] > 1
-    return list_set(words, 0, found, 0), several
+def mark_sent(counts, n_lines, above, marks):
+    """Mark lines that sent more spikes, a bit for each; tell if any sent yet more."""
+    whole, last, more = n_lines // LANES, 0, 0
+    for i in range(whole):
+        many = load(counts, LANES * i)
+        marks[i] = as_bits(greater(many, fill(many, above)))
+        more |= as_bits(greater(many, fill(many, above + 1)))
+    for i in range(LANES * whole, n_lines):
+        last |= (counts[i] > above) << (i - LANES * whole)
+        more |= counts[i] > above + 1
+    marks[whole] = last
+    return more != 0
 
 
 @numba.njit(nogil=True, cache=True)
-def list_set(words, first, found, n):
-    """List which bytes, counted from the first, are odd, behind ``n`` others."""
-    for w in range(words.size):
-        left = words[w] & ONES
-        while left:
-            found[n] = first + 8 * w + np.int64(first_byte(left))
-            n += 1
-            left &= left - np.uint64(1)
+def list_set(words, n_words, first, found, numbers):
+    """
+    List which bits are set, counted from ``first`` on.
+
+    Parameters
+    ----------
+    words : pointer to uint64
+    n_words, first : int
+    found : pointer to int32
+        With room for `WORD` more.
+    numbers : pointer to int8
+        0 to 63, and room for 64 more.
+
+    Returns
+    -------
+    int
+        How many.
+    """
+    n, ascending = 0, load_word(numbers, 0)
+    for w in range(n_words):
+        store(numbers, WORD, list_bits(words[w], ascending))
+        n_set = np.int64(count_bits(words[w]))
+        # Once in any case: whether a word is empty is often guessed wrong.
+        at = 0
+        while True:
+            some = widen(widen(load(numbers, WORD + at)))
+            store(found, n + at, add(some, fill(some, first + WORD * w)))
+            at += LANES
+            if at >= n_set:
+                break
+        n += n_set
     return n
 
 
 @numba.njit(nogil=True, cache=True)
-def deliver(
-    first_source,
-    first_projection,
-    projections,
-    segments,
-    weights,
-    packed,
-    sources,
-    n,
-    sent,
-    several,
-    partial,
-    arriving,
-):
-    """Add the weights behind sources that spike, in their order; lines, as often."""
-    # Sources are told by where they are in the list: to cut parts of it out, as arrays,
-    # takes longer than to add a row.
+def deliver(program, first_group, last_group, sources, n, arriving):
+    """
+    Add the weights behind sources that spike.
+
+    Parameters
+    ----------
+    program : Program
+        Of pointers.
+    first_group, last_group : int
+        Groups of all the sources; the last is not one of them.
+    sources : pointer to int32
+        In their order.
+    n : int
+    arriving : pointer to int32
+        By slot.
+    """
     k = 0
-    for group in range(first_projection.size - 1):
-        first, end = k, first_source[group + 1]
+    for group in range(first_group, last_group):
+        first, end = k, program.first_source[group + 1]
         while k < n and sources[k] < end:
             k += 1
         if k == first:
             continue
-        again = several and sources[first] < sent.size
-        for p in range(first_projection[group], first_projection[group + 1]):
-            kind, offset = projections[p, KIND], projections[p, FIRST_SEGMENT]
-            shift, at_once = projections[p, SHIFT], projections[p, AT_ONCE]
-            if kind == SCATTERED:
-                for i in range(first, k):
-                    if i + 1 < k:
-                        _prefetch(segments, packed, offset + sources[i + 1])
-                    for _ in range(sent[sources[i]] if again else 1):
-                        _add_scattered(segments, packed, offset + sources[i], arriving)
-                continue
-            left = first
-            if kind == UNIFORM and at_once >= ROWS and not again:
-                left = _add_uniform(
-                    segments,
-                    weights,
-                    offset,
-                    sources,
-                    first,
-                    k,
-                    at_once,
-                    shift,
-                    partial,
-                    arriving,
+        for p in range(
+            program.first_projection[group], program.first_projection[group + 1]
+        ):
+            way = move(program.projections, p * N_COLUMNS)
+            segments = move(program.segments, 3 * way[FIRST_SEGMENT])
+            packed, shift = move(program.packed, way[FIRST_WEIGHT]), way[SHIFT]
+            distances, n_some = program.distances, k - first
+            some = move(sources, first)
+            if way[WIDTH] == 1:
+                _add_scattered(
+                    segments, distances, packed, some, n_some, shift, arriving
                 )
-            for i in range(left, k):
-                for _ in range(sent[sources[i]] if again else 1):
-                    _add_run(segments, weights, offset + sources[i], shift, arriving)
+            elif way[WIDTH]:
+                _add_packs(segments, distances, packed, some, n_some, shift, arriving)
+            else:
+                at_once, weights = way[AT_ONCE], program.weights
+                for i in range(0, n_some, at_once):
+                    n_rows, rows = min(at_once, n_some - i), move(some, i)
+                    _add_rows(segments, weights, rows, n_rows, shift, arriving)
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_uniform(
-    segments,
-    weights,
-    offset,
-    sources,
-    first,
-    last,
-    at_once,
-    shift,
-    partial,
-    arriving,
-):
-    """
-    Add segments that all have the same targets, four at a time, while there are four.
-
-    Sums of 16 bits hold as many as ``at_once``. Returns the first that was left.
-    """
-    s = np.uint64(offset + sources[first])
-    t = np.uint64(segments[s, TARGET])
-    length = np.uint64(segments[s, STOP]) - np.uint64(segments[s, START])
-    k = first
-    while k + ROWS <= last:
-        end = min(k + at_once, last)
-        for j in range(length):
-            partial[j] = 0
-        while k + ROWS <= end:
-            a = np.uint64(segments[np.uint64(offset + sources[k]), START])
-            b = np.uint64(segments[np.uint64(offset + sources[k + 1]), START])
-            c = np.uint64(segments[np.uint64(offset + sources[k + 2]), START])
-            d = np.uint64(segments[np.uint64(offset + sources[k + 3]), START])
-            for j in range(length):
-                both = weights[a + j] + weights[b + j]
-                partial[j] += both + weights[c + j] + weights[d + j]
-            k += ROWS
-        for j in range(length):
-            arriving[t + j] = add(arriving[t + j], shift_left(partial[j], shift))
-    return k
+def _add_rows(segments, weights, sources, n, shift, arriving):
+    """Add segments that all have the same consecutive targets."""
+    whole = move(segments, 3 * sources[0])
+    length, arriving = whole[STOP] - whole[START], move(arriving, whole[TARGET])
+    at = 0
+    while at < length:
+        if length - at > 2 * NARROW:
+            wide = widen(load_wide(weights, whole[START] + at))
+            for i in range(1, n):
+                start = segments[3 * sources[i] + START]
+                wide = add(wide, widen(load_wide(weights, start + at)))
+            sums = widen(wide)
+            sums = lowest(shift_left(sums, fill(sums, shift)), length - at)
+            store(arriving, at, add(load_wide(arriving, at), sums))
+            at += WIDE
+        else:
+            narrow = widen(load_narrow(weights, whole[START] + at))
+            for i in range(1, n):
+                start = segments[3 * sources[i] + START]
+                narrow = add(narrow, widen(load_narrow(weights, start + at)))
+            some = widen(narrow)
+            some = lowest(shift_left(some, fill(some, shift)), length - at)
+            store(arriving, at, add(load_narrow(arriving, at), some))
+            at += NARROW
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_run(segments, weights, segment, shift, arriving):
-    """Add a segment whose targets are consecutive."""
-    s = np.uint64(segment)
-    a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
-    for j in range(np.uint64(segments[s, STOP]) - a):
-        arriving[t + j] = add(arriving[t + j], shift_left(weights[a + j], shift))
+def _add_packs(segments, distances, packed, sources, n, shift, arriving):
+    """Add segments whose targets are so many consecutive ones here and there."""
+    for i in range(n):
+        segment = move(segments, 3 * sources[i])
+        there = move(arriving, LANES * segment[TARGET])
+        for j in range(segment[START], segment[STOP]):
+            at = LANES * distances[j]
+            weights = widen(widen(load(packed, LANES * j)))
+            weights = shift_left(weights, fill(weights, shift))
+            store(there, at, add(load(there, at), weights))
 
 
 @numba.njit(nogil=True, cache=True)
-def _prefetch(segments, packed, segment):
-    """Fetch the scattered synapses of a segment into the cache."""
-    s = np.uint64(segment)
-    a = np.uint64(segments[s, START])
-    while a < segments[s, STOP]:
-        prefetch(packed, a)
-        a += np.uint64(LINE)
-
-
-@numba.njit(nogil=True, cache=True)
-def _add_scattered(segments, packed, segment, arriving):
-    """Add a segment whose targets are anywhere, some synapses at a time."""
-    s = np.uint64(segment)
-    a, t = np.uint64(segments[s, START]), np.uint64(segments[s, TARGET])
-    while a < segments[s, STOP]:
-        for j in range(np.uint64(PACK)):
-            synapse = packed[a + j]
-            c = t + (np.uint64(synapse) & np.uint64(0xFFFF))
-            arriving[c] = add(arriving[c], synapse >> 16)
-        a += np.uint64(PACK)
+def _add_scattered(segments, distances, packed, sources, n, shift, arriving):
+    """Add segments whose targets are anywhere, some synapses at a time."""
+    for i in range(n):
+        if i + 1 < n:
+            ahead = move(segments, 3 * sources[i + 1])
+            for j in range(ahead[START], ahead[STOP], LINE):
+                prefetch(distances, j)
+                prefetch(packed, j)
+        segment = move(segments, 3 * sources[i])
+        there = move(arriving, segment[TARGET])
+        for j in range(segment[START], segment[STOP], PACK):
+            for k in range(PACK):
+                at = distances[j + k]
+                there[at] += np.int32(packed[j + k]) << shift

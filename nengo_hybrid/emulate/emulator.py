@@ -8,24 +8,18 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from nengo_hybrid.emulate.kernel import (
-    BIAS_FAULT,
-    COMPARTMENT,
-    CURRENT_BITS,
-    CURRENT_FAULT,
-    INPUT_BITS,
-    INPUT_FAULT,
-    N_FAULTS,
-    STEP,
-    TIMES,
-    VALUE,
-    Record,
-    new_state,
-    run_samples,
-)
+from nengo_hybrid.emulate.kernel import CURRENT_BITS, INPUT_BITS, run_samples
 from nengo_hybrid.emulate.learning import Learner
 from nengo_hybrid.emulate.noise import NoiseSource
-from nengo_hybrid.emulate.program import CHUNK, compile_graph
+from nengo_hybrid.emulate.program import compile_graph
+from nengo_hybrid.emulate.record import COMPARTMENT, STEP, TIMES, VALUE, Recorder
+from nengo_hybrid.emulate.state import (
+    BIAS_FAULT,
+    CURRENT_FAULT,
+    INPUT_FAULT,
+    new_room,
+    new_state,
+)
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 
 REGISTERS = {
@@ -34,10 +28,9 @@ REGISTERS = {
     BIAS_FAULT: ("a current with its bias", CURRENT_BITS),
 }
 OVERFLOW = ("raise", "warn")
-RECORDED = {"spiked": "spikes", "voltage": "voltage", "current": "current"}
 # Compartments times steps of a call into compiled code, which cannot be interrupted;
 # some tens of milliseconds.
-CALL_UPDATES = 8_000_000
+CALL_UPDATES = 50_000_000
 # Fewer than these are done before a thread has started.
 LEAST_UPDATES = 100_000
 
@@ -111,18 +104,8 @@ class Emulator:
         self.n_threads = n_threads or os.cpu_count()
         self.program = compile_graph(graph)
         self._stored_weights = self.program.weights.copy() if graph.learns else None
-        self._voltage_of = _probed(graph, "voltage")
-        self._current_of = _probed(graph, "current")
-        recorded = {
-            "spiked": np.arange(graph.n_compartments),
-            "voltage": self._voltage_of,
-            "current": self._current_of,
-        }
-        self._columns = [
-            _positions(recorded[probe.variable], _compartments(graph, probe))
-            for probe in graph.probes
-        ]
-        self._pool, self._rng, self._entries = None, None, {}
+        self._recorder = Recorder(graph)
+        self._pool, self._rng, self._entries, self._rooms = None, None, {}, []
         self._noise = NoiseSource(graph)
         self._learner = Learner(graph, self.program, strict=self.strict)
         self.reset(seed)
@@ -152,8 +135,8 @@ class Emulator:
         if self.graph.learns:
             self.program.weights[:] = self._stored_weights
             self._learner = Learner(self.graph, self.program, strict=self.strict)
-        n_chunks = -(-self.graph.n_compartments // CHUNK)
-        self._state = new_state(self.n_samples, n_chunks, self.graph.n_lines)
+        n_slots = len(self.program.compartments)
+        self._state = new_state(self.n_samples, n_slots, self.graph.n_lines)
 
     @property
     def strict(self):
@@ -172,20 +155,30 @@ class Emulator:
         """
         self._learner.set_errors(errors)
 
-    def new_record(self, n_samples, n_steps, *, bin_steps=1, sample_every=1):
-        """Make room for a run of some samples and steps; see `Record`."""
-        n_bins, n_rows = -(-n_steps // bin_steps), n_steps // sample_every
-        n, n_blocks = self.graph.n_compartments, len(self.graph.blocks)
-        probed = self._voltage_of, self._current_of
-        return Record(
-            bin_steps,
-            np.zeros((n_samples, n_bins, n), np.int8 if bin_steps < 128 else np.int32),
-            np.zeros((n_samples, n_bins, n_blocks), np.int32),
-            sample_every,
-            *probed,
-            *(np.zeros((n_samples, n_rows, len(of)), np.int32) for of in probed),
-            np.zeros((n_samples, n_blocks, N_FAULTS, 4), np.int64),
-            np.zeros(n_samples, np.int64),
+    def new_record(
+        self, n_samples, n_steps, *, bin_steps=1, sample_every=1, only_probed=False
+    ):
+        """
+        Make room for a run of some samples and steps; see `Record`.
+
+        Parameters
+        ----------
+        n_samples, n_steps : int
+        bin_steps, sample_every : int
+            See `nengo_hybrid.emulate.run`.
+        only_probed : bool
+            Keep the spikes of what a probe reads, and of all others the sums alone.
+
+        Returns
+        -------
+        Record
+        """
+        return self._recorder.new_record(
+            n_samples,
+            n_steps,
+            bin_steps=bin_steps,
+            sample_every=sample_every,
+            only_probed=only_probed,
         )
 
     def run(self, lines):
@@ -259,22 +252,34 @@ class Emulator:
 
     def _call(self, lines, noise, record):
         """Run compiled code, in threads if long; tell whether a register overflowed."""
-        arguments = self.program, self._state, lines, noise, record, self.strict
+        if lines.strides[2] != lines.itemsize:
+            lines = np.ascontiguousarray(lines)
+        after = lines, noise, record, self.strict
         n_updates = self.n_samples * lines.shape[1] * self.graph.n_compartments
         threads = min(self.n_threads, self.n_samples)
         if threads == 1 or n_updates < LEAST_UPDATES:
-            return self._compiled(record, arguments)
+            return self._compiled(record, (*self._before(0), *after))
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_threads)
         # In more shares than threads, so that they even out.
         share = max(1, self.n_samples // (4 * threads))
         futures = [
             self._pool.submit(
-                run_samples, *arguments, a, min(a + share, self.n_samples)
+                run_samples,
+                *self._before(a // share),
+                *after,
+                a,
+                min(a + share, self.n_samples),
             )
             for a in range(0, self.n_samples, share)
         ]
         return any([future.result() for future in futures])
+
+    def _before(self, share):
+        """Return the first arguments of compiled code, with room for one share."""
+        while len(self._rooms) <= share:
+            self._rooms.append(new_room(self.program, self.graph.n_lines))
+        return self.program, self._state, self._rooms[share]
 
     def _compiled(self, record, arguments):
         """Run all samples in this thread."""
@@ -303,9 +308,7 @@ class Emulator:
 
     def read_probe(self, record, number, samples=slice(None), rows=slice(None)):
         """Return what one probe of the graph read, (n_samples, n_rows, n_probed)."""
-        values = getattr(record, RECORDED[self.graph.probes[number].variable])
-        # In two steps: one would move the axis of a list of columns to the front.
-        return values[samples, rows][..., self._columns[number]]
+        return self._recorder.read_probe(record, number, samples, rows)
 
     def _check_lines(self, lines):
         wanted = self.n_samples, self.graph.n_lines
@@ -347,13 +350,13 @@ class Emulator:
         sample, b, register = at
         fault, times = record.faults[at], record.faults[:, b, register, TIMES].sum()
         block, (what, bits) = self.graph.blocks[b], REGISTERS[register]
+        neuron = block.neurons[fault[COMPARTMENT] - self.graph.block_starts[b]]
         more = f" ({times} times in all)" if not self.strict else ""
         return (
-            f"population {block.population!r}, neuron "
-            f"{block.neurons[fault[COMPARTMENT]]} has {what} of {fault[VALUE]} at "
-            f"sample {self._first_sample + sample}, step {first_step + fault[STEP]}: "
-            f"more than the {bits} bits and sign of its register{more}. Lower the "
-            "rates, or the weights, of what feeds it"
+            f"population {block.population!r}, neuron {neuron} has {what} of "
+            f"{fault[VALUE]} at sample {self._first_sample + sample}, step "
+            f"{first_step + fault[STEP]}: more than the {bits} bits and sign of its "
+            f"register{more}. Lower the rates, or the weights, of what feeds it"
         )
 
 
@@ -380,22 +383,3 @@ def check_batch(graph, n_samples):
 def _is_whole(value):
     is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return is_whole and value >= 1
-
-
-def _compartments(graph, probe):
-    """Return the compartments that a probe reads, counting over all blocks."""
-    starts = graph.block_starts
-    return np.concatenate([starts[b] + neurons for b, neurons in probe.parts])
-
-
-def _positions(recorded, wanted):
-    """Find values among sorted ones; as a slice, which copies nothing, if it can be."""
-    found = np.searchsorted(recorded, wanted)
-    in_a_row = len(found) > 0 and (np.diff(found) == 1).all()
-    return slice(found[0], found[-1] + 1) if in_a_row else found
-
-
-def _probed(graph, variable):
-    """Return the compartments of which any probe reads a variable, in order."""
-    found = [_compartments(graph, p) for p in graph.probes if p.variable == variable]
-    return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))

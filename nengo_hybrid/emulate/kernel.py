@@ -11,119 +11,78 @@ register offset of 1 in the current's decay, as NengoLoihi and Lava have it ::
 Spikes arrive one step after they are sent. Only sources that spike cost anything
 but the update of the compartments.
 
-What runs in every step takes plain arrays, not tuples of them or parts cut out of
-others, and unsigned indices, which are never taken from the end. Registers stand in
-chunks of a fixed size in one array, and parameters in another: with an array for each,
-to tell that none overlap takes longer than to update 500 compartments.
+What runs in every step works on `LANES` compartments at once, and on pointers.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from nengo_hybrid.emulate.deliver import deliver, list_sent, list_set
-from nengo_hybrid.emulate.int32 import add, bit_or, bit_xor, scale, subtract, wrap
+from nengo_hybrid.emulate.deliver import deliver, list_set, mark_sent
 from nengo_hybrid.emulate.program import (
-    BIAS,
-    CHUNK,
+    BLOCK,
+    DEEP,
+    FIRST_SLOT,
+    KEEP_U,
     KEEP_V,
+    KIND,
+    LAST_SLOT,
+    LEAKY,
     N_PARAMETERS,
-    REFRACT_DELAY,
+    REFRACTORY,
+    STEADY,
+    STRETCH_COLUMNS,
     VMAX,
     VMIN,
     VTH,
+    WORD,
+)
+from nengo_hybrid.emulate.record import COMPARTMENT, N_NOTES, STEP, TIMES, VALUE
+from nengo_hybrid.emulate.state import (
+    BIAS_FAULT,
+    CURRENT,
+    CURRENT_FAULT,
+    INPUT_FAULT,
+    N_FAULTS,
+    N_REGISTERS,
+    VOLTAGE,
+    WAITING,
+)
+from nengo_hybrid.emulate.vectors import (
+    LANES,
+    TOWARD_ZERO,
+    add,
+    any_bit,
+    as_bits,
+    bit_or,
+    count_bits,
+    differs,
+    fill,
+    get_rounding,
+    greater,
+    largest,
+    load,
+    move,
+    pointer,
+    pointers,
+    scale,
+    scale_wide,
+    select,
+    set_rounding,
+    shift_left,
+    shift_right,
+    smallest,
+    store,
+    subtract,
 )
 
 # Bits of the registers, without the sign: NengoLoihi's Q_BITS and U_BITS.
 INPUT_BITS, CURRENT_BITS = 21, 23
-INPUT_FAULT, CURRENT_FAULT, BIAS_FAULT = 0, 1, 2
-N_FAULTS = 3
-# What is noted of an overflow: how often; of the first, its step, compartment, value.
-TIMES, STEP, COMPARTMENT, VALUE = 0, 1, 2, 3
-# Rows of a chunk's registers, and flags of a compartment.
-U, V, REFRACTORY, RAW = 0, 1, 2, 3
-N_REGISTERS = 4
-SPIKED, ACTIVE = np.uint8(1), np.int32(2)
-
-
-class State(NamedTuple):
-    """
-    Registers of a batch, from one step to the next.
-
-    Attributes
-    ----------
-    registers : (n_samples, n_chunks * 4 * CHUNK) int32 array
-        ``U``, ``V``, ``REFRACTORY`` and ``RAW``, a current before it wraps, of a chunk
-        of compartments, then of the next.
-    flags : (n_samples, n_chunks * CHUNK) uint8 array
-        Whether a compartment is ``SPIKED`` and ``ACTIVE``.
-    words : (n_samples, n_chunks * CHUNK / 8) uint64 array
-        The same memory.
-    lines : (n_samples, n_lines) int16 array
-        What the host injected last.
-    """
-
-    registers: np.ndarray
-    flags: np.ndarray
-    words: np.ndarray
-    lines: np.ndarray
-
-
-def new_state(n_samples, n_chunks, n_lines):
-    """Return the `State` of a batch at rest."""
-    words = np.zeros((n_samples, n_chunks * CHUNK // 8), np.uint64)
-    return State(
-        np.zeros((n_samples, n_chunks * N_REGISTERS * CHUNK), np.int32),
-        words.view(np.uint8),
-        words,
-        np.zeros((n_samples, n_lines), np.int16),
-    )
-
-
-class Noise(NamedTuple):
-    """What is drawn for all samples: (n_steps, n_compartments) int32, or no rows."""
-
-    current: np.ndarray
-    voltage: np.ndarray
-
-
-class Record(NamedTuple):
-    """
-    What is kept of a run; the first axis of each array is the sample.
-
-    Attributes
-    ----------
-    bin_steps : int
-        Steps that are summed in one row of spikes and active updates.
-    spikes : (n_samples, n_bins, n_compartments) array
-    active : (n_samples, n_bins, n_blocks) int32 array
-        Compartments with a current, a voltage or a spike after a step.
-    every : int
-        Steps from one row of voltages and currents to the next.
-    voltage_of, current_of : (n_probed,) int64 array
-        Compartments that are read.
-    voltage, current : (n_samples, n_rows, n_probed) int32 array
-    faults : (n_samples, n_blocks, 3, 4) int64 array
-        Overflows, by register; see `TIMES`.
-    n_done : (n_samples,) int64 array
-        Steps that were run before.
-    """
-
-    bin_steps: int
-    spikes: np.ndarray
-    active: np.ndarray
-    every: int
-    voltage_of: np.ndarray
-    current_of: np.ndarray
-    voltage: np.ndarray
-    current: np.ndarray
-    faults: np.ndarray
-    n_done: np.ndarray
 
 
 @numba.njit(nogil=True, cache=True)
-def run_samples(program, state, lines, noise, record, strict, first, last):
+def run_samples(program, state, room, lines, noise, record, strict, first, last):
     """
     Run samples ``first`` to ``last`` for as many steps as there are lines.
 
@@ -131,8 +90,11 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
     ----------
     program : Program
     state : State
+    room : Room
+        Of this call alone.
     lines : (n_samples, n_steps, n_lines) int16 array
-        Spikes that the host injects in each step; they arrive in the next.
+        Spikes that the host injects in each step; they arrive in the next. Those of a
+        step stand in a row.
     noise : Noise
     record : Record
     strict : bool
@@ -144,168 +106,253 @@ def run_samples(program, state, lines, noise, record, strict, first, last):
     bool
         Whether a register overflowed.
     """
-    # Taken out here: to take an array out of a tuple counts a reference to it, and two
-    # threads that count the same ones in every step wait for each other.
-    first_source, first_projection, projections, segments = program[:4]
-    weights, packed, parameters, first_compartment = program[4:]
-    bin_steps, spikes, active, every = record[:4]
-    voltage_of, current_of, voltage, current, faults, n_done = record[4:]
-    noise_u, noise_v = noise
-    n_steps, n_lines = lines.shape[1], lines.shape[2]
-    noisy = len(noise_u) > 0
-    own = parameters.copy() if noisy else parameters
-    arriving = np.zeros(state.flags.shape[1], np.int32)
-    partial = np.zeros(arriving.size, np.int16)
-    sources = np.zeros(n_lines + arriving.size, np.int64)
-    marked = np.zeros(-(-n_lines // 8), np.uint64)
-    marks = marked.view(np.uint8)
-    any_overflow = False
+    n_steps, n_lines, n_slots = lines.shape[1], lines.shape[2], program.bias.size
+    n_compartments, n_words = program.slots.size, n_slots // WORD
+    n_stretches, n_blocks = program.stretches.shape[0], record.active.shape[2]
+    n_groups, noisy = program.first_projection.size - 1, len(noise.current) > 0
+    first_block = n_groups - n_blocks
+    n_bins, n_kept = record.spikes.shape[1], record.spikes.shape[2]
+    only_probed = record.column.size > 0
+    n_rows, n_voltages, n_currents = record.voltage.shape[1:] + record.current.shape[2:]
+    per_sample, per_step = lines.strides[0] // 2, lines.strides[1] // 2
+    every_line, noise = pointer(lines), pointers(noise)
+    program, state = pointers(program), pointers(state)
+    room, record = pointers(room), pointers(record)
+    bias = room.bias if noisy else program.bias
+    any_overflow, rounding = False, get_rounding()
+    set_rounding(TOWARD_ZERO)
     for sample in range(first, last):
-        registers, flags = state.registers[sample], state.flags[sample]
-        words, sent = state.words[sample], state.lines[sample]
+        registers = move(state.registers, sample * n_slots * N_REGISTERS)
+        spiked = move(state.spiked, sample * (n_slots // LANES))
+        words = move(state.words, sample * n_words)
+        sent = move(state.lines, sample * n_lines)
+        sums = move(record.sums, sample * n_compartments)
+        faults = move(record.faults, sample * n_blocks * N_FAULTS * N_NOTES)
+        n_spiking = list_set(words, n_words, n_lines, room.spiking, room.numbers)
         for step in range(n_steps):
-            for c in range(arriving.size):
-                arriving[c] = 0
             if noisy:
-                _add_noise(noise_u[step], noise_v[step], parameters, arriving, own)
-            n, several = list_sent(sent, marks, marked, sources)
-            n = list_set(words, n_lines, sources, n)
-            deliver(
-                first_source,
-                first_projection,
-                projections,
-                segments,
-                weights,
-                packed,
-                sources,
-                n,
-                sent,
-                several,
-                partial,
-                arriving,
+                _add_noise(noise, step * n_compartments, program, n_compartments, room)
+            _deliver_lines(program, first_block, sent, n_lines, room)
+            spiking = room.spiking
+            deliver(program, first_block, n_groups, spiking, n_spiking, room.arriving)
+            done = record.n_done[sample]
+            row = sample * n_bins + done // record.bin_steps
+            active = move(record.active, row * n_blocks)
+            overflown = _update(
+                program,
+                n_stretches,
+                room,
+                bias,
+                registers,
+                spiked,
+                active,
+                faults,
+                done,
             )
-            overflown = _update(registers, flags, arriving, own)
-            done = n_done[sample]
-            row = done // bin_steps
-            _count(flags, first_compartment, active[sample, row], spikes[sample, row])
-            if overflown:
-                any_overflow = True
-                _note_faults(
-                    first_compartment, faults[sample], done, registers, arriving, own
-                )
-            if (done + 1) % every == 0:
-                row = done // every
-                _read(registers, V, voltage_of, voltage[sample, row])
-                _read(registers, U, current_of, current[sample, row])
-            n_done[sample] += 1
-            sent = lines[sample, step]
+            n_spiking = list_set(words, n_words, n_lines, spiking, room.numbers)
+            spikes = move(record.spikes, row * n_kept)
+            for i in range(n_spiking):
+                compartment = program.compartments[spiking[i] - n_lines]
+                if only_probed:
+                    sums[compartment] += 1
+                    compartment = record.column[compartment]
+                if compartment >= 0:
+                    spikes[compartment] += 1
+            if (done + 1) % record.every == 0:
+                row = sample * n_rows + done // record.every
+                read = move(record.voltage, row * n_voltages)
+                _read(registers, VOLTAGE, program, record.voltage_of, n_voltages, read)
+                read = move(record.current, row * n_currents)
+                _read(registers, CURRENT, program, record.current_of, n_currents, read)
+            record.n_done[sample] = done + 1
+            sent = move(every_line, sample * per_sample + step * per_step)
+            any_overflow |= overflown
             if overflown and strict:
                 break
         for i in range(n_lines):
-            state.lines[sample, i] = sent[i]
+            state.lines[sample * n_lines + i] = sent[i]
+    set_rounding(rounding)
     return any_overflow
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
-def _place(compartment, row, n_rows):
-    """Return where a compartment's value stands in chunks of some rows."""
-    c = np.int64(compartment)
-    return (c // CHUNK * n_rows + row) * CHUNK + c % CHUNK
+@numba.njit(nogil=True, cache=True)
+def _read(registers, which, program, compartments, n, values):
+    """Read a register of some compartments."""
+    for i in range(n):
+        slot = program.slots[compartments[i]]
+        chunk = slot // LANES * N_REGISTERS + which
+        values[i] = registers[chunk * LANES + slot % LANES]
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_noise(noise_u, noise_v, parameters, arriving, own):
-    """Put noise on what arrives, and on the bias."""
-    for c in range(noise_u.size):
-        at = _place(c, BIAS, N_PARAMETERS)
-        arriving[c] = noise_u[c]
-        own[at] = add(parameters[at], noise_v[c])
+def _add_noise(noise, first, program, n_compartments, room):
+    """Put the noise of a step on what arrives, and on the bias."""
+    for c in range(n_compartments):
+        slot = program.slots[c]
+        room.arriving[slot] = noise.current[first + c]
+        room.bias[slot] = program.bias[slot] + noise.voltage[first + c]
 
 
 @numba.njit(nogil=True, cache=True)
-def _read(registers, which, compartments, values):
-    for i in range(compartments.size):
-        values[i] = registers[_place(compartments[i], which, N_REGISTERS)]
+def _deliver_lines(program, n_groups, sent, n_lines, room):
+    """Deliver what lines sent; several spikes of one in as many rounds."""
+    n_words, above, more = n_lines // WORD + 1, 0, True
+    while more:
+        more = mark_sent(sent, n_lines, above, room.marks)
+        n = list_set(room.marked, n_words, 0, room.sources, room.numbers)
+        deliver(program, 0, n_groups, room.sources, n, room.arriving)
+        above += 1
+
+
+class Shared(NamedTuple):
+    """What the compartments of a stretch share, as vectors."""
+
+    keep_u: Any
+    keep_v: Any
+    vth: Any
+    vmin: Any
+    vmax: Any
+    refractory: Any
 
 
 @numba.njit(nogil=True, cache=True)
-def _update(registers, flags, arriving, parameters):
+def _update(program, n_stretches, room, bias, registers, spiked, active, faults, step):
     """Update all compartments; tell whether a register overflowed."""
-    zero, one, bad = np.int32(0), np.int32(1), np.int32(0)
-    for k in range(flags.size // CHUNK):
-        c, r, p = k * CHUNK, k * N_REGISTERS * CHUNK, k * N_PARAMETERS * CHUNK
-        c, r, p = np.uint64(c), np.uint64(r), np.uint64(p)
-        for j in range(np.uint64(CHUNK)):
-            arrived, u, v = (
-                arriving[c + j],
-                registers[r + j],
-                registers[r + np.uint64(V * CHUNK) + j],
-            )
-            into = wrap(arrived, INPUT_BITS)
-            summed = add(scale(u, parameters[p + j]), into)
-            current = wrap(summed, CURRENT_BITS)
-            driven = add(current, parameters[p + np.uint64(BIAS * CHUNK) + j])
-            into_v = wrap(driven, CURRENT_BITS)
-            bad = bit_or(bad, bit_xor(into, arrived))
-            bad = bit_or(bad, bit_or(bit_xor(current, summed), bit_xor(into_v, driven)))
-            voltage = add(
-                scale(v, parameters[p + np.uint64(KEEP_V * CHUNK) + j]), into_v
-            )
-            voltage = max(voltage, parameters[p + np.uint64(VMIN * CHUNK) + j])
-            voltage = min(voltage, parameters[p + np.uint64(VMAX * CHUNK) + j])
-            waiting = registers[r + np.uint64(REFRACTORY * CHUNK) + j]
-            voltage = zero if waiting > 0 else voltage
-            spikes = (
-                one if voltage > parameters[p + np.uint64(VTH * CHUNK) + j] else zero
-            )
-            voltage = zero if spikes > 0 else voltage
-            delay = parameters[p + np.uint64(REFRACT_DELAY * CHUNK) + j]
-            left = subtract(delay if spikes > 0 else waiting, one)
-            left = max(left, zero)
-            registers[r + j], registers[r + np.uint64(V * CHUNK) + j] = current, voltage
-            registers[r + np.uint64(REFRACTORY * CHUNK) + j] = left
-            registers[r + np.uint64(RAW * CHUNK) + j] = summed
-            state = bit_or(bit_or(current, voltage), spikes)
-            flags[c + j] = bit_or(spikes, ACTIVE if state != 0 else zero)
-    return bad != 0
+    overflown = False
+    for k in range(n_stretches):
+        stretch = move(program.stretches, k * STRETCH_COLUMNS)
+        parameters = move(program.parameters, k * N_PARAMETERS * LANES)
+        shared = Shared(
+            load(parameters, KEEP_U * LANES),
+            load(parameters, KEEP_V * LANES),
+            load(parameters, VTH * LANES),
+            load(parameters, VMIN * LANES),
+            load(parameters, VMAX * LANES),
+            load(parameters, REFRACTORY * LANES),
+        )
+        i, last, n_active = stretch[FIRST_SLOT], stretch[LAST_SLOT], 0
+        while i < last:
+            if stretch[KIND] == STEADY:
+                i, n = _update_stretch(
+                    STEADY, shared, room, bias, registers, spiked, i, last
+                )
+            elif stretch[KIND] == LEAKY:
+                i, n = _update_stretch(
+                    LEAKY, shared, room, bias, registers, spiked, i, last
+                )
+            else:
+                i, n = _update_stretch(
+                    DEEP, shared, room, bias, registers, spiked, i, last
+                )
+            n_active += n
+            if i < last:
+                n_active += _update_overflowing(
+                    shared,
+                    room,
+                    bias,
+                    registers,
+                    spiked,
+                    i,
+                    program.compartments,
+                    move(faults, stretch[BLOCK] * N_FAULTS * N_NOTES),
+                    step,
+                )
+                i += LANES
+                overflown = True
+        active[stretch[BLOCK]] += n_active
+    return overflown
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _update_stretch(kind, shared, room, bias, registers, spiked, i, last):
+    """Update up to where a register overflows; return that, and how many are active."""
+    n_active = 0
+    while i < last:
+        own, arrived = move(registers, N_REGISTERS * i), load(room.arriving, i)
+        current = add(scale(load(own, CURRENT * LANES), shared.keep_u), arrived)
+        driven = add(current, load(bias, i))
+        if any_bit(_beyond(arrived, current, driven), -(2 << INPUT_BITS)):
+            break
+        store(room.arriving, i, fill(arrived, 0))
+        bits = move(spiked, i // LANES)
+        n_active += _finish(kind, shared, own, current, driven, bits)
+        i += LANES
+    return i, n_active
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _finish(kind, shared, own, current, driven, spiked):
+    """Update what follows from currents; return how many compartments are active."""
+    zero = fill(current, 0)
+    store(own, CURRENT * LANES, current)
+    voltage = load(own, VOLTAGE * LANES)
+    if kind == LEAKY:
+        voltage = scale(voltage, shared.keep_v)
+    elif kind == DEEP:
+        voltage = scale_wide(voltage, shared.keep_v)
+    voltage = largest(add(voltage, driven), shared.vmin)
+    voltage = smallest(voltage, shared.vmax)
+    if kind != STEADY:
+        waiting = load(own, WAITING * LANES)
+        voltage = select(greater(waiting, zero), zero, voltage)
+    spikes = greater(voltage, shared.vth)
+    voltage = select(spikes, zero, voltage)
+    store(own, VOLTAGE * LANES, voltage)
+    if kind != STEADY:
+        waiting = largest(subtract(waiting, fill(waiting, 1)), zero)
+        store(own, WAITING * LANES, select(spikes, shared.refractory, waiting))
+    bits = as_bits(spikes)
+    spiked[0] = bits
+    bits |= as_bits(differs(bit_or(current, voltage), zero))
+    return np.int64(count_bits(bits))
 
 
 @numba.njit(nogil=True, cache=True)
-def _count(flags, first_compartment, active, spikes):
-    """Count active compartments by block, and spikes by compartment."""
-    for b in range(active.size):
-        n = np.int32(0)
-        for c in range(
-            np.uint64(first_compartment[b]), np.uint64(first_compartment[b + 1])
-        ):
-            n = add(n, flags[c] >> 1)
-        active[b] += n
-    # All, in order: where spikes are few, to fetch each from memory takes longer.
-    for c in range(spikes.size):
-        spikes[c] += flags[c] & SPIKED
+def _update_overflowing(
+    shared, room, bias, registers, spiked, i, compartments, faults, step
+):
+    """Note which registers overflow, and go on with what is left in them."""
+    own, arrived = move(registers, N_REGISTERS * i), load(room.arriving, i)
+    raw = scale(load(own, CURRENT * LANES), shared.keep_u)
+    raw = add(raw, _wrap(arrived, INPUT_BITS))
+    current = _wrap(raw, CURRENT_BITS)
+    driven = add(current, load(bias, i))
+    store(room.arriving, i, fill(arrived, 0))
+    store(room.overflown, INPUT_FAULT * LANES, arrived)
+    store(room.overflown, CURRENT_FAULT * LANES, raw)
+    store(room.overflown, BIAS_FAULT * LANES, driven)
+    _note_faults(faults, step, room.overflown, move(compartments, i))
+    driven = _wrap(driven, CURRENT_BITS)
+    return _finish(DEEP, shared, own, current, driven, move(spiked, i // LANES))
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _beyond(arrived, current, driven):
+    """Return numbers that are below 0 or have more bits than an input where one has."""
+    most = fill(current, 1 << CURRENT_BITS)
+    two = fill(current, CURRENT_BITS - INPUT_BITS)
+    wide = bit_or(add(current, most), add(driven, most))
+    return bit_or(add(arrived, fill(arrived, 1 << INPUT_BITS)), shift_right(wide, two))
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _wrap(values, bits):
+    """Cut values to a register of some bits and a sign, as two's complement does."""
+    beyond = fill(values, 31 - bits)
+    return shift_right(shift_left(values, beyond), beyond)
 
 
 @numba.njit(nogil=True, cache=True)
-def _note_faults(first_compartment, faults, step, registers, arriving, parameters):
-    """Count what overflowed, and keep the first of each block and register."""
-    for b in range(first_compartment.size - 1):
-        start, stop = np.int64(first_compartment[b]), np.int64(first_compartment[b + 1])
-        for c in range(start, stop):
-            raw = registers[_place(c, RAW, N_REGISTERS)]
-            driven = add(
-                registers[_place(c, U, N_REGISTERS)],
-                parameters[_place(c, BIAS, N_PARAMETERS)],
-            )
-            if wrap(arriving[c], INPUT_BITS) != arriving[c]:
-                _note(faults[b, INPUT_FAULT], step, c - start, arriving[c])
-            if wrap(raw, CURRENT_BITS) != raw:
-                _note(faults[b, CURRENT_FAULT], step, c - start, raw)
-            if wrap(driven, CURRENT_BITS) != driven:
-                _note(faults[b, BIAS_FAULT], step, c - start, driven)
-
-
-@numba.njit(nogil=True, cache=True)
-def _note(fault, step, compartment, value):
-    if not fault[TIMES]:
-        fault[STEP], fault[COMPARTMENT], fault[VALUE] = step, compartment, value
-    fault[TIMES] += 1
+def _note_faults(faults, step, values, compartments):
+    """Count what overflowed, and keep the first of each register."""
+    for register in range(N_FAULTS):
+        fault = move(faults, N_NOTES * register)
+        bits = INPUT_BITS if register == INPUT_FAULT else CURRENT_BITS
+        for i in range(LANES):
+            value, compartment = values[register * LANES + i], compartments[i]
+            if -(1 << bits) <= value < 1 << bits:
+                continue
+            earlier = fault[STEP] == step and compartment < fault[COMPARTMENT]
+            if not fault[TIMES] or earlier:
+                fault[STEP], fault[COMPARTMENT], fault[VALUE] = step, compartment, value
+            fault[TIMES] += 1

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nengo_hybrid.emulate.kernel import SPIKED
 from nengo_hybrid.emulate.layout import store_weights
+from nengo_hybrid.emulate.state import spiked
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 
 MAX_TRACE = 127
@@ -54,7 +54,7 @@ class Learner:
     """
 
     def __init__(self, graph, program, *, strict):
-        self.strict = strict
+        self.strict, self._slots = strict, program.slots
         self.groups = [_Group(**g) for g in _learning_groups(graph, program)]
 
     def set_errors(self, errors):
@@ -107,7 +107,7 @@ class Learner:
         """Note which axons get a spike in this step."""
         lost = False
         for first, is_line, axons in group.sources:
-            values = state.lines if is_line else state.flags & SPIKED
+            values = state.lines if is_line else spiked(state, self._slots)
             counts = values[0, first : first + len(axons)]
             sent = (counts != 0) & (axons >= 0)
             for axon, count in zip(axons[sent], counts[sent], strict=True):

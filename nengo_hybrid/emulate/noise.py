@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nengo_hybrid.emulate.kernel import Noise
+from nengo_hybrid.emulate.state import Noise
 
 
 class NoiseSource:

@@ -5,58 +5,73 @@ from typing import NamedTuple
 import numpy as np
 
 from nengo_hybrid.emulate.layout import (
-    SCATTERED,
-    START,
-    STOP,
-    TARGET,
     lay_out_graph,
     per_compartment,
 )
+from nengo_hybrid.emulate.vectors import LANES
+from nengo_hybrid.emulate.ways import N_COLUMNS, Ways, order_compartments
 
-# Columns of a projection: what is read together stands together.
-KIND, FIRST_SEGMENT, SHIFT, AT_ONCE = 0, 1, 2, 3
-# Scattered synapses come in so many at a time, padded with zeros.
-PACK = 4
-# Compartments lie in chunks, of which each has a row per parameter.
-CHUNK = 64
-KEEP_U, KEEP_V, VTH, VMIN, VMAX, BIAS, REFRACT_DELAY = range(7)
-N_PARAMETERS = 7
+# Kinds of stretches, and bits of a voltage, without the sign, in all but the last.
+STEADY, LEAKY, DEEP = range(3)
+VOLTAGE_BITS = 23
+# Slots come in words of so many.
+WORD = 64
+# Elements that may be read behind the last weight, or behind the last slot.
+MARGIN = 16 * LANES
+# Types of weights.
+NARROW = "int8", "int16", "int32"
+# Columns of a stretch.
+FIRST_SLOT, LAST_SLOT, BLOCK, KIND = range(4)
+STRETCH_COLUMNS = 4
+# Rows of parameters.
+KEEP_U, KEEP_V, VTH, VMIN, VMAX, REFRACTORY = range(6)
+N_PARAMETERS = 6
 
 
 class Program(NamedTuple):
     """
     Everything a step needs. Arrays are int32 unless said otherwise.
 
-    Sources are the lines of the inputs and, behind all lines, the compartments of the
-    blocks; a group is all of one input or block. A projection leads from a group to
-    the synapses of one block, or of several if its targets are scattered. A spike of
-    source ``s`` runs through its segment ``first_segment + s``: the synapses from
-    ``start`` to ``stop``, onto compartments from ``target`` on. Axons that share
-    weights share the run.
+    Compartments stand in slots: those of a block in a row, from a multiple of `LANES`
+    on; behind the last of a block, slots may be empty. Sources are the lines of the
+    inputs and, behind all lines, the slots; a group is all of one input or block. A
+    projection leads from a group to the synapses of one block, or of several if its
+    targets are scattered. A spike of source ``s`` runs through its segment
+    ``first_segment + s``: the weights from ``start`` to ``stop``, onto slots from
+    ``target`` on; or packs of ``width`` weights, from ``start`` to ``stop``, onto as
+    many slots from ``width * (target + distance)`` on. Sources may share what is
+    behind them.
 
     Attributes
     ----------
     first_source : (n_groups + 1,) int64 array
     first_projection : (n_groups + 1,) int64 array
         Projections are sorted by group.
-    projections : (n_projections, 4) int64 array
-        ``KIND``, which is `UNIFORM`, `RUNS` or `SCATTERED`; ``FIRST_SEGMENT``;
-        ``SHIFT``, by which its weights are to be shifted left; ``AT_ONCE``, how many
-        of its weights a sum of 16 bits holds, unshifted.
+    projections : (n_projections, 5) int64 array
+        ``WIDTH`` of its packs, 1 or `LANES`, or 0 if it has rows; ``FIRST_SEGMENT``;
+        ``SHIFT``, by which its weights are to be shifted left; ``AT_ONCE``, how many of
+        its rows are summed up at a time; ``FIRST_WEIGHT`` of its packs.
     segments : (n_segments, 3) uint32 array
         `START`, `STOP` and `TARGET`.
-    weights : (n_stored,) int16 or int32 array
-        Without the lowest bits that no weight of the same synapses has; the narrower
-        if all fit and none learn: half as much to read.
-    packed : (n_packed,) int32 or int64 array
-        Scattered synapses: in the lowest 16 bits the distance from the target, and
-        above the weight.
-    parameters : (n_chunks * 7 * CHUNK,) array
-        ``KEEP_U`` and ``KEEP_V``, what a current and a voltage keep in a step in
-        4096ths, ``VTH``, ``VMIN``, ``VMAX``, ``BIAS`` and ``REFRACT_DELAY`` of a chunk
-        of compartments, then of the next; zeros behind the last compartment.
-    first_compartment : (n_blocks + 1,) uint32 array
-        Of each block.
+    weights : (n_stored,) int8, int16 or int32 array
+        Without the lowest bits that no weight of the same synapses has; the narrowest
+        if all fit and none learn: less to read. `MARGIN` more may be read.
+    distances : (n_packs,) uint16 or uint32 array
+    packed : (n_packed,) int8, int16 or int32 array
+        Weights of the packs.
+    stretches : (n_stretches, 4) int64 array
+        Slots of a block with the same parameters, or `LANES` with any: ``FIRST_SLOT``,
+        ``LAST_SLOT`` and ``BLOCK``; and the ``KIND``, which is `LEAKY` if any leaks, or
+        is refractory for longer than the step of a spike, `DEEP` if in some of these
+        the voltage may have more bits than a float, or else `STEADY`.
+    parameters : (n_stretches * 6 * LANES,) array
+        Of the `LANES` slots: ``KEEP_U`` and ``KEEP_V``, what a current and a voltage
+        keep in a step, as the bits of a float32; ``VTH``, ``VMIN``, ``VMAX``; and the
+        steps behind a spike that are ``REFRACTORY``.
+    bias : (n_slots,) array
+    slots : (n_compartments,) int64 array
+    compartments : (n_slots,) int64 array
+        In each slot; 0 in empty ones.
     """
 
     first_source: np.ndarray
@@ -64,9 +79,13 @@ class Program(NamedTuple):
     projections: np.ndarray
     segments: np.ndarray
     weights: np.ndarray
+    distances: np.ndarray
     packed: np.ndarray
+    stretches: np.ndarray
     parameters: np.ndarray
-    first_compartment: np.ndarray
+    bias: np.ndarray
+    slots: np.ndarray
+    compartments: np.ndarray
 
 
 def compile_graph(graph):
@@ -87,46 +106,69 @@ def compile_graph(graph):
         If synapses reach compartments that their block does not have.
     """
     layout, runs = lay_out_graph(graph)
+    ends, slots, compartments = _place(graph, layout)
+    rows = layout.weights.copy()
     shifts = {} if graph.learns else _shifts(layout.weights, runs)
-    projections, segments, packed = [], [], []
-    n_segments, n_packed, first_projection = 0, 0, [0]
-    for group, first in enumerate(layout.first_source[:-1]):
-        for kind, key, found, synapses in _project_all(layout, group):
-            # Counted as in the layout, by adding a source.
-            projections.append((kind, n_segments - first, *shifts.get(key, (0, 0))))
-            moved = n_packed if kind == SCATTERED else 0
-            segments.append(found + np.array([moved, moved, 0]))
-            packed.append(synapses)
-            n_segments, n_packed = n_segments + len(found), n_packed + len(synapses)
-        first_projection.append(len(projections))
-    weights = layout.weights
-    for key, (shift, _) in shifts.items():
-        weights[_span(runs[key])] >>= shift
+    for key, shift in shifts.items():
+        rows[_span(runs[key])] >>= shift
+    rows = rows if graph.learns else _narrow(rows, *NARROW)
+    first_source = np.append(
+        layout.first_source[: len(graph.inputs)], graph.n_lines + ends
+    )
+    ways = Ways(layout, slots, shifts, rows.dtype == np.int8)
+    for group, first in enumerate(first_source[:-1]):
+        where = np.arange(first, first_source[group + 1])
+        if group >= len(graph.inputs):
+            own = layout.first_source[group : group + 2] - graph.n_lines
+            where = graph.n_lines + slots[slice(*own)]
+        ways.add(group, where - first, first, first_source[group + 1] - first)
+    stretches, parameters, bias = _lay_out_parameters(
+        graph, ends, slots, len(compartments)
+    )
     return Program(
-        layout.first_source,
-        np.array(first_projection),
-        np.array(projections, np.int64).reshape(-1, 4),
-        np.concatenate([np.zeros((0, 3)), *segments]).astype(np.uint32),
-        weights if graph.learns else _narrow(_narrow(weights, 16), 8),
-        _narrow(np.concatenate([np.zeros(0, np.int64), *packed]), 32),
-        _lay_out_parameters(graph),
-        np.append(graph.block_starts, graph.n_compartments).astype(np.uint32),
+        first_source,
+        np.array(ways.first_projection),
+        np.array(ways.projections, np.int64).reshape(-1, N_COLUMNS),
+        np.concatenate([np.zeros((0, 3)), *ways.segments]).astype(np.uint32),
+        _aligned([rows], rows.dtype),
+        _aligned(ways.distances, "uint16", "uint32"),
+        _aligned(ways.packed, *NARROW),
+        stretches,
+        _aligned(parameters, "int32"),
+        _aligned([bias], "int32"),
+        slots,
+        compartments,
     )
 
 
-def _project_all(layout, group):
-    """Return kind, synapses, segments and what is packed of a group's projections."""
-    first, last = layout.first_source[group : group + 2]
-    dense, scattered = [], []
-    for p in range(*layout.first_projection[group : group + 2]):
-        start = layout.first_segment[p]
-        segments = layout.segments[start + first : start + last]
-        if layout.kind[p] == SCATTERED:
-            scattered.append(segments)
-        else:
-            key, none = tuple(layout.synapses[p].tolist()), np.zeros(0, np.int64)
-            dense.append((layout.kind[p], key, segments, none))
-    return dense + _pack_best(scattered, layout.weights, layout.indices)
+def aligned(n, dtype):
+    """Return zeros from where a cache line starts, with a margin behind them."""
+    n_bytes = (n + MARGIN) * np.dtype(dtype).itemsize
+    memory = np.zeros(n_bytes + 64, np.uint8)
+    first = -memory.ctypes.data % 64
+    return memory[first : first + n_bytes].view(dtype)[:n]
+
+
+def _aligned(parts, *dtypes):
+    """Join arrays as one in the first type that holds their numbers."""
+    values = _narrow(np.concatenate([np.zeros(0, np.int64), *parts]), *dtypes)
+    copy = aligned(len(values), values.dtype)
+    copy[:] = values
+    return copy
+
+
+def _place(graph, layout):
+    """Give each compartment a slot; return where blocks start, and both ways round."""
+    n_slots = [-(-block.n_compartments // LANES) * LANES for block in graph.blocks]
+    ends = np.cumsum([0, *n_slots])
+    slots = np.zeros(graph.n_compartments, np.int64)
+    for b, block in enumerate(graph.blocks):
+        start = graph.block_starts[b]
+        order = order_compartments(layout, b, start, block.n_compartments)
+        slots[start + order] = ends[b] + np.arange(block.n_compartments)
+    compartments = np.zeros(-(-ends[-1] // WORD) * WORD, np.int64)
+    compartments[slots] = np.arange(graph.n_compartments)
+    return ends, slots, compartments
 
 
 def _span(run):
@@ -135,85 +177,54 @@ def _span(run):
 
 
 def _shifts(weights, runs):
-    """Find the lowest bits that no weight has, and how many fit a sum of 16 bits."""
-    found = {}
-    for key, run in runs.items():
-        own = abs(weights[_span(run)])
-        bits = int(np.bitwise_or.reduce(own)) if len(own) else 0
-        if bits:
-            shift = (bits & -bits).bit_length() - 1
-            found[key] = shift, np.iinfo(np.int16).max // int(own.max() >> shift)
-    return found
+    """Find the lowest bits that no weight of some synapses has."""
+    bits = {
+        key: int(np.bitwise_or.reduce(abs(weights[_span(run)]), initial=0))
+        for key, run in runs.items()
+    }
+    return {key: (b & -b).bit_length() - 1 for key, b in bits.items() if b}
 
 
-def _pack_best(projections, weights, indices):
-    """Pack scattered projections as one, unless axons share more as they are."""
-    if not projections:
-        return []
-    apart = [_pack([segments], weights, indices) for segments in projections]
-    together = [_pack(projections, weights, indices)]
-    if together[0] is None or len(together[0][1]) > sum(len(p) for _, p in apart):
-        together = apart
-    return [(SCATTERED, None, segments, packed) for segments, packed in together]
+def _narrow(values, *dtypes):
+    """Return values in the first type that holds them all."""
+    lowest, highest = values.min(initial=0), values.max(initial=0)
+    for dtype in dtypes:
+        limits = np.iinfo(dtype)
+        if limits.min <= lowest and highest <= limits.max:
+            return values.astype(dtype)
+    raise AssertionError(f"{lowest} to {highest} do not fit {dtype}")
 
 
-def _pack(projections, weights, indices):
-    """
-    Put what each source reaches through some projections behind one another.
-
-    Returns
-    -------
-    segments : (n_sources, 3) array
-    packed : (n_packed,) int64 array
-    """
-    parts = np.stack(projections, axis=1)
-    start, length = parts[..., START], parts[..., STOP] - parts[..., START]
-    used = length > 0
-    base = np.where(used, parts[..., TARGET], np.iinfo(np.int64).max).min(axis=1)
-    base = np.where(used.any(axis=1), base, 0)
-    away = np.where(used, parts[..., TARGET] - base[:, None], 0)
-    rows, row = np.unique(
-        np.concatenate([start, length, away], 1), axis=0, return_inverse=True
-    )
-    start, length, away = np.split(rows, 3, axis=1)
-    filled = length.sum(axis=1)
-    stop = np.cumsum(-(-filled // PACK) * PACK)
-    first = np.concatenate([[0], stop])[:-1]
-    # Where each part comes to be, and from where.
-    to = first[:, None] + np.cumsum(length, axis=1) - length
-    within = np.arange(length.sum()) - np.repeat(
-        np.cumsum(length) - length.ravel(), length.ravel()
-    )
-    source = np.repeat(start.ravel(), length.ravel()) + within
-    distance = indices[source] + np.repeat(away.ravel(), length.ravel())
-    if distance.max(initial=0) >= 2**16:
-        return None
-    packed = np.zeros(stop[-1] if len(stop) else 0, np.int64)
-    packed[np.repeat(to.ravel(), length.ravel()) + within] = (
-        weights[source].astype(np.int64) << 16 | distance
-    )
-    row = row.reshape(-1)
-    return np.stack([first[row], stop[row], base], axis=1), packed
-
-
-def _narrow(values, bits):
-    """Return values in integers of some bits if they all fit."""
-    narrow = np.dtype(f"int{bits}")
-    limits = np.iinfo(narrow)
-    fits = values.min(initial=0) >= limits.min and values.max(initial=0) <= limits.max
-    return values.astype(narrow) if fits else values
-
-
-def _lay_out_parameters(graph):
+def _lay_out_parameters(graph, ends, slots, n_slots):
+    """Lay out stretches, their parameters and biases; see `Program`."""
     # The register offset of 1 is in the current's decay only.
     decays = per_compartment(graph, "decay_u") + 1, per_compartment(graph, "decay_v")
-    names = "vth", "vmin", "vmax", "bias", "refract_delay"
-    values = [4096 - decay for decay in decays]
-    values += [per_compartment(graph, name) for name in names]
-    chunks = np.zeros(
-        (-(-graph.n_compartments // CHUNK), N_PARAMETERS, CHUNK), np.int32
-    )
-    n = np.arange(graph.n_compartments)
-    for row, value in enumerate(values):
-        chunks[n // CHUNK, row, n % CHUNK] = value
-    return chunks.reshape(-1)
+    keep = [np.float32((4096 - decay) / 4096).view(np.int32) for decay in decays]
+    levels = [per_compartment(graph, name) for name in ("vth", "vmin", "vmax")]
+    refractory = np.maximum(per_compartment(graph, "refract_delay") - 1, 0)
+    values = np.zeros((N_PARAMETERS, n_slots), np.int32)
+    values[:, slots] = [*keep, *levels, refractory]
+    bias, kinds = np.zeros((2, n_slots), np.int32)
+    bias[slots] = per_compartment(graph, "bias")
+    most = 1 << VOLTAGE_BITS
+    deep = (levels[1] < -most) | (levels[2] >= most)
+    leaky = (decays[1] != 0) | (refractory != 0)
+    kinds[slots] = np.where(leaky, np.where(deep, DEEP, LEAKY), STEADY)
+    stretches, parameters = [], []
+    for b, (first, last) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        n = graph.blocks[b].n_compartments
+        used = values[:, first : first + n]
+        if n and np.all(used == used[:, :1]) and _is_silent_alone(used[:, 0]):
+            values[:, first:last] = used[:, :1]
+            parts = [(first, last)]
+        else:
+            parts = [(i, i + LANES) for i in range(first, last, LANES)]
+        stretches += [(i, j, b, kinds[i:j].max()) for i, j in parts]
+        parameters += [values[:, i : i + LANES].ravel() for i, _ in parts]
+    return np.array(stretches, np.int64).reshape(-1, STRETCH_COLUMNS), parameters, bias
+
+
+def _is_silent_alone(parameters):
+    """Tell whether an empty slot with some parameters stays at rest."""
+    vth, vmin, vmax = parameters[[VTH, VMIN, VMAX]]
+    return vmin <= 0 <= min(vmax, vth)

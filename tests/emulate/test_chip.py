@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid import emulate, hardware
-from nengo_hybrid.emulate.layout import START, STOP, TARGET, UNIFORM
-from nengo_hybrid.emulate.program import CHUNK, KEEP_U, N_PARAMETERS, VTH, compile_graph
+from nengo_hybrid.emulate.layout import START, STOP, TARGET
+from nengo_hybrid.emulate.program import KEEP_U, N_PARAMETERS, VTH, compile_graph
+from nengo_hybrid.emulate.vectors import LANES
 from nengo_hybrid.exceptions import EmulateError, ShapeError
 from nengo_hybrid.graph import AxonGroup, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi
@@ -165,20 +166,23 @@ def test_a_program_by_hand():
         output="out",
     )
     program = compile_graph(to_loihi(graph, chip_steps=1))
-    assert program.first_source.tolist() == [0, 2, 3]
+    # Behind the lines the compartment and 15 empty slots, as many as vectors take.
+    assert program.first_source.tolist() == [0, 2, 18]
+    assert program.slots.tolist() == [0]
     assert program.first_projection.tolist() == [0, 1, 1]
-    # Both weights are multiples of 2**7; 258 of 127 make 32,766, the most in 16 bits.
-    assert program.projections.tolist() == [[UNIFORM, 0, 7, 258]]
+    # A row; both weights are multiples of 2**7; 255 of -128 are the most in 16 bits.
+    assert program.projections.tolist() == [[0, 0, 7, 255, 0]]
     assert program.segments[:, START].tolist() == [0, 1]
     assert program.segments[:, STOP].tolist() == [1, 2]
     assert program.segments[:, TARGET].tolist() == [0, 0]
     assert program.weights.tolist() == [127, -127]
     assert program.weights.dtype == np.int8
-    (chunk,) = program.parameters.reshape(-1, N_PARAMETERS, CHUNK)
-    assert chunk[VTH, 0] == 32640  # 0.5 is 255 of 256 steps of 64
-    assert chunk[KEEP_U, 0] == 1  # a decay of 4094, and the offset of 1
-    assert not chunk[:, 1:].any()
-    assert program.first_compartment.tolist() == [0, 1]
+    # Slots 0 to 15, of block 0, have no leak.
+    assert program.stretches.tolist() == [[0, 16, 0, 0]]
+    parameters = program.parameters.reshape(N_PARAMETERS, LANES)
+    assert (parameters[VTH] == 32640).all()  # 0.5 is 255 of 256 steps of 64
+    # A decay of 4094, and the offset of 1.
+    assert (parameters[KEEP_U].view(np.float32) == 1 / 4096).all()
 
 
 def test_axons_that_share_weights_share_a_run():

@@ -593,3 +593,88 @@ def test_a_probe_of_scattered_neurons_keeps_the_order_of_axes():
     emulator.advance(random_lines(0, 9), record)
     some = emulator.read_probe(record, 0, 0, slice(9))
     np.testing.assert_array_equal(some, record.spikes[0][:, [4, 0, 6]])
+
+
+@pytest.mark.parametrize("parts", [((1, np.array([4, 0])), (0, np.array([6]))), ()])
+@pytest.mark.parametrize("bin_steps", [1, 4, 200])
+def test_a_record_of_what_is_probed_alone_sums_up_the_rest(parts, bin_steps):
+    graph = random_graph()
+    probes = tuple(Probe(v, v, parts) for v in VARIABLES) if parts else ()
+    emulator = Emulator(dataclasses.replace(graph, probes=probes), 3)
+    lines = random_lines(4, 15, n_samples=3)
+    bins = {"bin_steps": bin_steps}
+    whole, few = (
+        emulator.new_record(3, 15, only_probed=only, **bins) for only in (False, True)
+    )
+    for record in (whole, few):
+        emulator.reset(0)
+        emulator.advance(lines[:, :7], record)
+        emulator.advance(lines[:, 7:], record)
+    assert_same(emulator.read(few).probes, emulator.read(whole).probes)
+    np.testing.assert_array_equal(few.sums, whole.spikes.sum(1))
+    assert few.sums.any() and few.spikes.shape[2] == (3 if parts else 0)
+    np.testing.assert_array_equal(few.active, whole.active)
+
+
+def test_the_first_overflow_of_a_step_is_the_lowest_neurons():
+    # Neuron 2 has the sources of 0, beside which it stands, before 1.
+    block = make_block(3, weights=[[1, 0, 2**22], [0, 2**22, 0]])
+    scattered = dataclasses.replace(
+        block.synapses[0],
+        weights=(np.array([[2**22, 1]]), np.array([[2**22]])),
+        indices=(np.array([[2, 0]]), np.array([[1]])),
+    )
+    graph = make_graph([dataclasses.replace(block, synapses=(scattered,))], n_lines=2)
+    lines = silence(3, n_lines=2)
+    lines[0, 0] = 1
+    with pytest.raises(EmulateError, match="neuron 1 has an input of 4194304 at sam"):
+        Emulator(graph).run(lines)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_currents_are_truncated_where_rounding_would_differ(sign):
+    # 8384513 * 4095 / 4096 is 8382465.9998; the nearest float is 8382466.
+    block = make_block(
+        1,
+        weights=[[sign * 2_000_000], [sign * 389_397]],
+        decay_u=0,
+        decay_v=4096,
+        vth=2**23 - 1,
+    )
+    lines = silence(7, n_lines=2)
+    lines[0, :4, 0] = lines[0, 4, 1] = 1
+    series = [0, 2000000, 3999511, 5998534, 7997069, 8384513, 8382465]
+    found = read(make_graph([block], n_lines=2), lines)
+    assert found["current"] == [[sign * x for x in series]]
+
+
+def test_voltages_far_below_zero_decay_exactly():
+    # Of -inf NengoLoihi makes 31 bits and sign; floats would cut their lowest.
+    block = make_block(1, bias=-8_000_001, decay_v=1, vmin=-(2**31) + 1, vth=2**23 - 1)
+    series = [0]
+    for _ in range(40):
+        series.append(-(-series[-1] * 4095 // 4096) - 8_000_001)
+    found = read(make_graph([block], n_lines=0), silence(40))
+    assert found["voltage"] == [series[1:]]
+
+
+def test_floats_are_rounded_as_before():
+    def seventh():
+        return np.float32(1) / np.float32(7), 1 / np.arange(1, 9)
+
+    before = seventh()
+    read(overflowing_current(), silence(3, n_lines=1))
+    assert_same(seventh(), before)
+    with pytest.raises(EmulateError):
+        Emulator(overflowing_input()).run(spikes_at({0: 3}, 4))
+    assert_same(seventh(), before)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_empty_slots_stay_at_rest(share):
+    # One compartment in 16 slots; at a threshold below 0 all of them would spike.
+    values = {"vth": -5 if share else 5, "vmin": -9, "vmax": 9}
+    graph = make_graph([make_block(1, **values)])
+    found = Emulator(graph).run(silence(4))
+    assert found.spikes[0].ravel().tolist() == 4 * [share]
+    assert found.active[0].ravel().tolist() == 4 * [share]

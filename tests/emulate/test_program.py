@@ -1,13 +1,18 @@
 """How a graph is laid out for the kernel, and that what is laid out is delivered."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nengo_hybrid.emulate import Emulator
-from nengo_hybrid.emulate.layout import RUNS, SCATTERED, START, STOP, TARGET, UNIFORM
-from nengo_hybrid.emulate.program import AT_ONCE, KIND, SHIFT, compile_graph
+from nengo_hybrid.emulate.layout import START, STOP, TARGET
+from nengo_hybrid.emulate.program import compile_graph
+from nengo_hybrid.emulate.vectors import LANES
+from nengo_hybrid.emulate.ways import AT_ONCE, SHIFT, WIDTH
 from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graph import (
     AxonGroup,
@@ -86,8 +91,13 @@ def currents(graph):
     return found[:, 1].tolist()
 
 
+# Rows onto the same targets, rows, and scattered synapses; see `kinds`.
+UNIFORM, RUNS, SCATTERED = (0, 255), (0, 1), (1, 0)
+
+
 def kinds(program):
-    return program.projections[:, KIND].tolist()
+    """Return how wide each projection's packs are, and how many rows it sums up."""
+    return [tuple(way) for way in program.projections[:, [WIDTH, AT_ONCE]].tolist()]
 
 
 def test_uniform_runs_and_scattered_by_hand():
@@ -104,13 +114,12 @@ def test_uniform_runs_and_scattered_by_hand():
         [0, 1],
         [1, 1],
     ]
-    # Weights stand above 16 bits of distance, and fill up to four.
+    # Scattered synapses have a distance each, and fill up to four.
     assert [p.packed.tolist() for p in programs[:2]] == [[], []]
-    packed = divmod(programs[2].packed, 2**16)
-    assert [x.tolist() for x in packed] == [
-        [5, 6, 0, 0, 7, 8, 9, 0],
-        [0, 2, 0, 0, 0, 1, 2, 0],
-    ]
+    # Compartments 1 and 3, which have the same sources, stand beside each other.
+    assert programs[2].slots.tolist() == [0, 1, 3, 2]
+    assert programs[2].packed.tolist() == [5, 6, 0, 0, 7, 9, 8, 0]
+    assert programs[2].distances.tolist() == [0, 1, 0, 0, 0, 1, 2, 0]
     assert currents(uniform) == [[5, 6, 7, 8], [5, 6, 7, 8]]
     assert currents(runs) == [[5, 6, 0, 0], [0, 7, 8, 9]]
     assert currents(scattered) == [[0, 5, 0, 6], [0, 7, 8, 9]]
@@ -212,11 +221,17 @@ def test_weights_are_stored_in_as_few_bits_as_they_fit(weight, dtype):
     assert currents(graph) == [[1, weight, 0, 0]]
 
 
-@pytest.mark.parametrize("weight, dtype", [(32767, np.int32), (-32769, np.int64)])
-def test_scattered_weights_stand_above_their_distance(weight, dtype):
+@pytest.mark.parametrize("weight, dtype", [(127, np.int8), (-32769, np.int32)])
+def test_scattered_weights_are_stored_in_as_few_bits_as_they_fit(weight, dtype):
     graph = make_graph([([1, weight], [3, 1])])
     assert compile_graph(graph).packed.dtype == dtype
     assert currents(graph) == [[0, weight, 0, 1]]
+
+
+def test_scattered_weights_have_no_lowest_bits_that_none_has():
+    program = compile_graph(make_graph([([96, -160], [3, 1])]))
+    assert program.packed.tolist() == [-5, 3, 0, 0]
+    assert program.projections[:, SHIFT].tolist() == [5]
 
 
 def test_lowest_bits_that_no_weight_has_are_not_stored():
@@ -224,18 +239,18 @@ def test_lowest_bits_that_no_weight_has_are_not_stored():
     program = compile_graph(graph)
     assert program.weights.tolist() == [3, -5, 2, 0]
     assert program.projections[:, SHIFT].tolist() == [5]
-    assert program.projections[:, AT_ONCE].tolist() == [32767 // 5]
+    assert kinds(program) == [UNIFORM]
     assert currents(graph) == [[96, -160, 0, 0], [64, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("n", [3, 4, 257, 258, 259, 261, 262, 263, 1000])
+@pytest.mark.parametrize("n", [3, 4, 254, 255, 256, 257, 510, 511, 1000])
 def test_as_many_rows_as_there_are_make_one_sum(n):
-    # Of 127, 16 bits hold 258; what is beyond goes into other sums, or in alone.
-    graph = make_graph(n * [([254, -254], [0, 1])])
+    # Of 8 bits, 16 hold 255 numbers; what is beyond goes into other sums.
+    graph = make_graph(n * [([254, -256], [0, 1])])
     lines = np.zeros((1, 2, n), np.int16)
     lines[0, 0] = 1
     (found,) = Emulator(graph).run(lines).probes
-    assert found[0, 1].tolist() == [n * 254, -n * 254, 0, 0]
+    assert found[0, 1].tolist() == [n * 254, -n * 256, 0, 0]
 
 
 @pytest.mark.parametrize("indices", [[0, 1], [1, 0]])
@@ -270,8 +285,10 @@ def test_scattered_rows_into_several_blocks_are_one():
     graph = two_blocks(here, there)
     program = compile_graph(graph)
     assert kinds(program) == [SCATTERED]
-    # From compartments 1, 4 and 2 on: the second block starts at 4.
-    assert program.segments.tolist() == [[0, 4, 1], [4, 8, 4], [8, 12, 2]]
+    # From slots 1, 16 and 3 on: the second block starts at 16. In the first, 1 and 3
+    # have the same sources.
+    assert program.slots.tolist() == [0, 1, 3, 2, 16, 17, 18]
+    assert program.segments[:3].tolist() == [[0, 4, 1], [4, 8, 16], [8, 12, 3]]
     assert currents(graph) == [
         [0, 6, 0, 5, 0, 8, 0],
         [0, 0, 0, 0, 9, 0, 0],
@@ -286,19 +303,94 @@ def test_scattered_rows_stay_apart_where_that_shares_more():
     there = make_graph(rows, n=8, axons=[0, 1, 0, 1])
     graph = two_blocks(here, there)
     program = compile_graph(graph)
-    assert kinds(program) == [SCATTERED, SCATTERED]
-    assert len(program.packed) == 4 * 8
+    assert kinds(program) == [(LANES, 0), (LANES, 0)]
+    assert len(program.distances) == 4
     assert currents(graph) == [8 * [a] + 8 * [b] for a in (1, 2) for b in (1, 2)]
 
 
-def test_scattered_rows_stay_apart_where_they_are_too_far_apart():
+def test_scattered_rows_may_be_far_apart():
     n = 2**16
     here = make_graph([([5, 6], [2, 0])], n=n)
     graph = two_blocks(here, make_graph([([7, 8], [2, 0])], n=3))
-    assert kinds(compile_graph(graph)) == [SCATTERED, SCATTERED]
+    assert compile_graph(graph).distances.dtype == np.uint32
     (found,) = np.array(currents(graph))
     assert np.flatnonzero(found).tolist() == [0, 2, n, n + 2]
     assert found[[0, 2, n, n + 2]].tolist() == [6, 5, 8, 7]
+
+
+def convolution(n_channels=16, n_pixels=3):
+    """Let line i reach all channels of pixels i and i + 1; channels come first."""
+    pixels = np.arange(n_channels) * n_pixels
+    weights = np.arange(1, 2 * n_channels + 1)
+    indices = np.concatenate([pixels, pixels + 1])
+    return make_graph(
+        [(weights, indices)],
+        n=n_channels * n_pixels,
+        row_of_axon=[0] * (n_pixels - 1),
+        bases=list(range(n_pixels - 1)),
+    )
+
+
+def test_channels_of_a_pixel_are_one_pack():
+    graph = convolution()
+    program = compile_graph(graph)
+    assert program.slots[:4].tolist() == [0, 16, 32, 1]
+    assert kinds(program) == [(LANES, 0)]
+    # Both lines share two packs, from the first pixel on, or from the second.
+    assert program.segments[:2].tolist() == [[0, 2, 0], [0, 2, 1]]
+    assert program.packed.tolist() == list(range(1, 33))
+    assert program.distances.tolist() == [0, 1]
+    first = np.zeros((16, 3), int)
+    first[:, 0], first[:, 1] = np.arange(1, 17), np.arange(17, 33)
+    second = np.roll(first, 1, axis=1)
+    assert currents(graph) == [first.ravel().tolist(), second.ravel().tolist()]
+
+
+def draw_rows(rng, kind, n, n_lines):
+    """Draw rows of weights that lie as one kind does."""
+    where = np.arange(n)
+    if kind == "packs":
+        rng.shuffle(where)
+    for _ in range(n_lines):
+        size = rng.integers(0, n + 1)
+        if kind == "uniform":
+            indices = where
+        elif kind == "runs":
+            indices = rng.integers(0, n - size + 1) + np.arange(size)
+        elif kind == "packs":
+            # Whole groups of 20 that all lines have in common.
+            groups = np.array_split(where, -(-n // 20))
+            some = [g for g in groups if rng.random() < 0.3]
+            indices = np.concatenate([where[:0], *some])
+        else:
+            indices = rng.permutation(n)[:size]
+        yield rng.integers(-200, 200, len(indices)), indices
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(["uniform", "runs", "packs", "scattered"]),
+    n=st.sampled_from([1, 15, 16, 31, 33, 65, 200, 256, 257, 600]),
+    n_lines=st.integers(1, 80),
+    scale=st.sampled_from([1, 16, 1000]),
+)
+def test_what_arrives_is_the_sum_of_rows(seed, kind, n, n_lines, scale):
+    rng = np.random.default_rng(seed)
+    rows = [(scale * w, i) for w, i in draw_rows(rng, kind, n, n_lines)]
+    counts, wanted = rng.integers(0, 4, n_lines), np.zeros((2, n), int)
+    for count, *both in zip(counts, rows, rows[::-1], strict=True):
+        for sums, (weights, indices) in zip(wanted, both, strict=True):
+            sums[indices] += count * weights
+    lines = np.zeros((1, 2, n_lines), np.int16)
+    lines[0, 0] = counts
+    graph = two_blocks(make_graph(rows, n=n), make_graph(rows[::-1], n=n))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="population 'b'")
+        (found,) = Emulator(graph, on_overflow="warn").run(lines).probes
+    # Of an input 21 bits and the sign are left.
+    wanted = (wanted.ravel() + 2**21) % 2**22 - 2**21
+    np.testing.assert_array_equal(found[0, 1], wanted)
 
 
 def test_sums_of_narrow_weights_are_wide():

@@ -1,0 +1,165 @@
+"""What is behind each source of a `QuantizedGraph`: rows of weights, and packs."""
+
+import numpy as np
+
+from nengo_hybrid.emulate.layout import RUNS, SCATTERED, START, STOP, TARGET
+from nengo_hybrid.emulate.vectors import LANES
+
+# Columns of a projection: what is read together stands together.
+WIDTH, FIRST_SEGMENT, SHIFT, AT_ONCE, FIRST_WEIGHT = range(5)
+N_COLUMNS = 5
+# Scattered synapses come in so many at a time, padded with zeros.
+PACK = 4
+# So many scattered synapses take as long as one vector of them.
+SYNAPSES_PER_PACK = 3
+# Rows of 8 bits that a sum of 16 holds.
+ROWS = 255
+
+
+def order_compartments(layout, block, start, n):
+    """
+    Order a block's compartments so that those with the same sources are neighbours.
+
+    In a convolution they are the channels of a pixel, which are apart if channels come
+    first. Where all that a source reaches is in a row anyway, it stays so.
+    """
+    into = np.flatnonzero(layout.synapses[:, 0] == block)
+    if np.any(layout.kind[into] != SCATTERED):
+        return np.arange(n)
+    # Compartments with the same sources get the same sum, and hardly any others.
+    drawn, sums = np.random.default_rng(0), np.zeros(n)
+    for p in into:
+        group = np.searchsorted(layout.first_projection, p, "right") - 1
+        first, last = layout.first_source[group : group + 2] + layout.first_segment[p]
+        source, target, _ = _expand(layout, layout.segments[first:last])
+        numbers = drawn.random(last - first)
+        sums += np.bincount(target - start, numbers[source], minlength=n)
+    _, first, same = np.unique(sums, return_index=True, return_inverse=True)
+    return np.argsort(first[same.reshape(-1)], kind="stable")
+
+
+class Ways:
+    """What is behind all sources, group by group."""
+
+    def __init__(self, layout, slots, shifts, are_bytes):
+        self.layout, self.slots, self.shifts = layout, slots, shifts
+        self.at_once = ROWS if are_bytes else np.iinfo(np.int32).max
+        self.segments, self.distances, self.packed = [], [], []
+        self.projections, self.first_projection = [], [0]
+        self.n_segments = self.n_packs = self.n_packed = 0
+
+    def add(self, group, where, first, n):
+        """Add the projections of a group, of which each source is somewhere."""
+        layout, scattered = self.layout, []
+        for p in range(*layout.first_projection[group : group + 2]):
+            start = layout.first_segment[p] + layout.first_source[group]
+            own = np.zeros((n, 3), np.int64)
+            own[where] = layout.segments[start : start + len(where)]
+            if layout.kind[p] == SCATTERED:
+                scattered.append(own)
+                continue
+            if len(self.slots):
+                own[:, TARGET] = self.slots[own[:, TARGET]]
+            shift = self.shifts.get(tuple(layout.synapses[p].tolist()), 0)
+            at_once = 1 if layout.kind[p] == RUNS else self.at_once
+            self._add(own, first, (0, shift, at_once, 0))
+        for synapses in self._choose(scattered):
+            self._add_packs(*synapses, first, n)
+        self.first_projection.append(len(self.projections))
+
+    def _add(self, segments, first, projection):
+        # Counted so that adding a source, not its place in a group, gives the segment.
+        width, *others = projection
+        self.projections.append((width, self.n_segments - first, *others))
+        self.segments.append(segments)
+        self.n_segments += len(segments)
+
+    def _choose(self, projections):
+        """Put scattered projections together, unless sources share more as they are."""
+        parts = [_expand(self.layout, segments) for segments in projections]
+        if not parts:
+            return []
+        whole = [np.concatenate(values) for values in zip(*parts, strict=True)]
+        width = _width(whole[0], self.slots[whole[1]])
+        n = len(projections[0])
+        together = [_pack(whole[0], self.slots[whole[1]], whole[2], width, n)]
+        if not any(_shares(segments) for segments in projections):
+            return together
+        apart = [_pack(source, self.slots[t], w, width, n) for source, t, w in parts]
+        fewer = sum(len(distances) for _, distances, _ in apart)
+        return apart if fewer < len(together[0][1]) else together
+
+    def _add_packs(self, segments, distances, packed, first, n):
+        width = packed.shape[1]
+        bits = int(np.bitwise_or.reduce(abs(packed), axis=None)) if packed.size else 0
+        shift = max((bits & -bits).bit_length() - 1, 0)
+        at = -(-self.n_packed // width) * width
+        filling = np.zeros(at - self.n_packed, np.int64)
+        segments = segments + np.array([self.n_packs, self.n_packs, 0])
+        self._add(segments, first, (width, shift, 0, at - width * self.n_packs))
+        self.distances.append(distances)
+        self.packed += [filling, packed.ravel() >> shift]
+        self.n_packs += len(distances)
+        self.n_packed = at + packed.size
+
+
+def _expand(layout, segments):
+    """Return source, target and weight of all synapses of some segments."""
+    start = segments[:, START]
+    length = segments[:, STOP] - start
+    source = np.repeat(np.arange(len(segments)), length)
+    behind = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    at = np.repeat(start, length) + behind
+    target = np.repeat(segments[:, TARGET], length) + layout.indices[at]
+    return source, target, layout.weights[at].astype(np.int64)
+
+
+def _shares(segments):
+    """Tell whether any sources have the same weights behind them."""
+    used = segments[segments[:, STOP] > segments[:, START], START]
+    return len(np.unique(used)) < len(used)
+
+
+def _width(source, slot):
+    """Return how wide packs of some synapses should be."""
+    n_packs = len(np.unique(source * (slot.max(initial=0) + 1) + slot // LANES))
+    return LANES if SYNAPSES_PER_PACK * n_packs < len(source) else 1
+
+
+def _pack(source, slot, weight, width, n):
+    """
+    Put the synapses of all sources into packs; those that are alike share them.
+
+    Returns
+    -------
+    segments : (n, 3) int64 array
+    distances : (n_packs,) int64 array
+    packed : (n_packs, width) int64 array
+    """
+    n_places = slot.max(initial=0) // width + 1
+    packs, pack = np.unique(source * n_places + slot // width, return_inverse=True)
+    weights = np.zeros((len(packs), width), np.int64)
+    np.add.at(weights, (pack, slot % width), weight)
+    place, ends = packs % n_places, np.searchsorted(packs // n_places, np.arange(n + 1))
+    least = PACK if width == 1 else 1
+    known, segments, n_packs = {}, np.zeros((n, 3), np.int64), 0
+    for s in range(n):
+        own = slice(ends[s], ends[s + 1])
+        size = -(-(own.stop - own.start) // least) * least
+        if not size:
+            continue
+        base = place[own.start]
+        alike = (place[own] - base).tobytes(), weights[own].tobytes()
+        if alike not in known:
+            known[alike] = n_packs, own
+            n_packs += size
+        first = known[alike][0]
+        segments[s] = first, first + size, base
+    distances, packed = (
+        np.zeros(n_packs, np.int64),
+        np.zeros((n_packs, width), np.int64),
+    )
+    for first, own in known.values():
+        there = slice(first, first + own.stop - own.start)
+        distances[there], packed[there] = place[own] - place[own.start], weights[own]
+    return segments, distances, packed
