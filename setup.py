@@ -55,7 +55,7 @@ setup(
         "nengo-loihi==1.1.0",
         "numpy>=1.26",
         "scipy>=1.11",
-        "numba>=0.62",
+        "numba>=0.61",
         "psutil>=5.9",
         "threadpoolctl>=3",
         "scikit-learn>=1.4",

@@ -24,7 +24,7 @@ with nengo.Network(seed=0) as net:
         1,
         neuron_type=hybrid,
         gain=np.ones(10),
-        bias=np.ones(10),
+        bias=np.zeros(10),
         label="output",
     )
     nengo.Connection(x, lmu.input, synapse=None)

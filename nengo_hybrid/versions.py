@@ -67,7 +67,7 @@ RUN_TIME_RANGES = {
     "nengo-loihi": Range("1.1.0", "1.1.0"),
     "numpy": Range("1.26", "2.5"),
     "scipy": Range("1.11"),
-    "numba": Range("0.62"),
+    "numba": Range("0.61"),
     "scikit-learn": Range("1.4"),
 }
 TRAINING_RANGES = {
