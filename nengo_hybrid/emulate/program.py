@@ -115,7 +115,8 @@ def compile_graph(graph):
     first_source = np.append(
         layout.first_source[: len(graph.inputs)], graph.n_lines + ends
     )
-    ways = Ways(layout, slots, shifts, rows.dtype == np.int8)
+    learning = {(b, s) for b, s in runs if graph.blocks[b].synapses[s].learning}
+    ways = Ways(layout, slots, shifts, learning, rows.dtype == np.int8)
     for group, first in enumerate(first_source[:-1]):
         where = np.arange(first, first_source[group + 1])
         if group >= len(graph.inputs):

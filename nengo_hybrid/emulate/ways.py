@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nengo_hybrid.emulate.layout import RUNS, SCATTERED, START, STOP, TARGET
+from nengo_hybrid.emulate.layout import SCATTERED, START, STOP, TARGET, UNIFORM
 from nengo_hybrid.emulate.vectors import LANES
 
 # Columns of a projection: what is read together stands together.
@@ -41,8 +41,9 @@ def order_compartments(layout, block, start, n):
 class Ways:
     """What is behind all sources, group by group."""
 
-    def __init__(self, layout, slots, shifts, are_bytes):
+    def __init__(self, layout, slots, shifts, learning, are_bytes):
         self.layout, self.slots, self.shifts = layout, slots, shifts
+        self.learning = learning
         self.at_once = ROWS if are_bytes else np.iinfo(np.int32).max
         self.segments, self.distances, self.packed = [], [], []
         self.projections, self.first_projection = [], [0]
@@ -55,14 +56,18 @@ class Ways:
             start = layout.first_segment[p] + layout.first_source[group]
             own = np.zeros((n, 3), np.int64)
             own[where] = layout.segments[start : start + len(where)]
-            if layout.kind[p] == SCATTERED:
+            synapses = tuple(layout.synapses[p].tolist())
+            is_scattered = layout.kind[p] == SCATTERED
+            if is_scattered and synapses not in self.learning:
                 scattered.append(own)
                 continue
-            if len(self.slots):
-                own[:, TARGET] = self.slots[own[:, TARGET]]
-            shift = self.shifts.get(tuple(layout.synapses[p].tolist()), 0)
-            at_once = 1 if layout.kind[p] == RUNS else self.at_once
-            self._add(own, first, (0, shift, at_once, 0))
+            # Packs are copies, which do not learn.
+            parts = _columns(layout, own) if is_scattered else [own]
+            at_once = self.at_once if layout.kind[p] == UNIFORM else 1
+            for part in parts:
+                if len(self.slots):
+                    part[:, TARGET] = self.slots[part[:, TARGET]]
+                self._add(part, first, (0, self.shifts.get(synapses, 0), at_once, 0))
         for synapses in self._choose(scattered):
             self._add_packs(*synapses, first, n)
         self.first_projection.append(len(self.projections))
@@ -112,6 +117,18 @@ def _expand(layout, segments):
     at = np.repeat(start, length) + behind
     target = np.repeat(segments[:, TARGET], length) + layout.indices[at]
     return source, target, layout.weights[at].astype(np.int64)
+
+
+def _columns(layout, segments):
+    """Cut segments to one synapse each, the first of all sources, then the second."""
+    parts, length = [], segments[:, STOP] - segments[:, START]
+    for i in range(length.max(initial=0)):
+        part, has = np.zeros_like(segments), length > i
+        at = segments[has, START] + i
+        target = segments[has, TARGET] + layout.indices[at]
+        part[has] = np.stack([at, at + 1, target], axis=1)
+        parts.append(part)
+    return parts
 
 
 def _shares(segments):

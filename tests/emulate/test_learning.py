@@ -90,6 +90,16 @@ def spikes(*steps):
     return np.array([steps], np.int16)
 
 
+def reach(graph, *targets):
+    """Return the graph with the targets of each axon in another order."""
+    (block,) = graph.blocks
+    (synapses,) = block.synapses
+    indices = tuple(np.array([row], np.int32) for row in targets)
+    synapses = dataclasses.replace(synapses, indices=indices)
+    block = dataclasses.replace(block, synapses=(synapses,))
+    return dataclasses.replace(graph, blocks=(block,))
+
+
 def weights_after(graph, lines, errors=(), *, seed=0, **options):
     """Return the weights, (n_axons, n_targets), after a run with some errors."""
     emulator = Emulator(graph, seed=seed, **options)
@@ -119,6 +129,21 @@ def test_new_weights_hold_from_the_next_step_on():
     emulator.set_errors([(0, 0, np.array([0.2]))])
     (currents,) = emulator.run(spikes([1], [1], [0])).probes
     assert currents[0].tolist() == [[0, 0], [20, 20], [19, 21]]
+
+
+def test_weights_that_reach_anywhere_learn():
+    # As by hand above, but each axon has its targets in an order of its own. Weights
+    # learn by their place in the row: of the first axon by -1, 2, 1 and -2.
+    graph = make_graph([[20, 21, 22, 23], [1, 2, 3, 4]])
+    graph = reach(graph, [2, 0, 3, 1], [3, 1, 0, 2])
+    emulator = Emulator(graph, seed=0)
+    emulator.set_errors([(0, 0, np.array([0.2, -0.4]))])
+    (currents,) = emulator.run(spikes([1, 0], [1, 1], [0, 0])).probes
+    assert currents[0].tolist() == [
+        [0, 0, 0, 0],
+        [21, 23, 20, 22],
+        [23 + 3, 21 + 2, 19 + 4, 23 + 1],
+    ]
 
 
 def test_weights_are_stored_without_their_lowest_bits():
