@@ -273,7 +273,11 @@ class Emulator:
             )
             for a in range(0, self.n_samples, share)
         ]
-        return any([future.result() for future in futures])
+        # If this is interrupted, threads go on in these rooms for a while.
+        rooms, self._rooms = self._rooms, []
+        overflown = any([future.result() for future in futures])
+        self._rooms = rooms
+        return overflown
 
     def _before(self, share):
         """Return the first arguments of compiled code, with room for one share."""

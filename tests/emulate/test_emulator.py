@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import threading
 import warnings
 
 import numpy as np
@@ -277,6 +278,28 @@ def test_a_batch_is_its_samples_on_any_number_of_threads(monkeypatch):
         one = Emulator(graph, seed=5).run(lines[i : i + 1])
         assert_same([x[0] for x in one.probes], [x[i] for x in batch.probes])
     assert len(np.unique(batch.spikes, axis=0)) == 9
+
+
+def test_threads_that_an_interrupt_leaves_keep_their_rooms(monkeypatch):
+    monkeypatch.setattr("nengo_hybrid.emulate.emulator.LEAST_UPDATES", 0)
+    graph, seen, both = random_graph(), [], threading.Barrier(2, timeout=60)
+
+    def run_samples(program, state, room, *others):
+        seen.append(room)
+        both.wait()
+        if len(seen) == 2 and room is seen[0]:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr("nengo_hybrid.emulate.emulator.run_samples", run_samples)
+    emulator = Emulator(graph, 2, seed=0, n_threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        emulator.run(silence(1, 2, graph.n_lines))
+    for _ in range(2):
+        emulator.run(silence(1, 2, graph.n_lines))
+    left, one, two = ({*map(id, rooms)} for rooms in (seen[:2], seen[2:4], seen[4:]))
+    assert one == two
+    assert not one & left
 
 
 def test_short_calls_give_what_one_call_gives(monkeypatch):
