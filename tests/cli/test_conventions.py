@@ -70,7 +70,10 @@ def completed(words):
         ("em", [["plain", "emulate"]]),
         ("deploy run --tar", [["plain", "--target"]]),
         ("deploy run --target loihi1-", [["plain", "loihi1-fitted"]]),
-        ("demo --recipe dig", [["plain", "digits"], ["file", "dig"]]),
+        (
+            "demo --recipe digits",
+            [["plain", "digits"], ["plain", "digits-graded"], ["file", "digits"]],
+        ),
         ("emulate run/lo", [["file", "run/lo"]]),
         ("board a.py:net --python /opt/", [["file", "/opt/"]]),
         ("schema re", [["plain", "recipe"], ["plain", "report"]]),

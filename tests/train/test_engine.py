@@ -101,11 +101,11 @@ def test_kept_parameters_are_those_best_on_validation_at_the_final_omega(
 def test_trained_values_stand_in_a_copy(trained_on_levels):
     _, network, trained = trained_on_levels
     assert isinstance(network.output.bias, np.ndarray)
-    np.testing.assert_array_equal(network.output.bias, 0)
+    np.testing.assert_array_equal(network.output.bias, 1)
     assert trained.network is not network
     (output,) = (e for e in trained.network.all_ensembles if e.label == "output")
     np.testing.assert_array_equal(output.bias, trained.parameters["output.bias"])
-    assert np.any(output.bias != 0)
+    assert np.any(output.bias != 1)
     assert len(network.all_probes) == len(trained.network.all_probes) == 1
 
 
