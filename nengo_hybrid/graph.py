@@ -143,7 +143,7 @@ class Convolution:
 
     Attributes
     ----------
-    kernel : (n_out, n_in / groups, *sizes) array
+    kernel : (n_out, n_in / groups, size, ...) array
     input_shape : tuple of int
         Channels, then a size for each dimension of the kernel.
     stride, padding, dilation : tuple of int
