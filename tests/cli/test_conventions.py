@@ -71,8 +71,8 @@ def completed(words):
         ("deploy run --tar", [["plain", "--target"]]),
         ("deploy run --target loihi1-", [["plain", "loihi1-fitted"]]),
         (
-            "demo --recipe digits",
-            [["plain", "digits"], ["plain", "digits-graded"], ["file", "digits"]],
+            "demo --recipe dig",
+            [["plain", "digits"], ["plain", "digits-graded"], ["file", "dig"]],
         ),
         ("emulate run/lo", [["file", "run/lo"]]),
         ("board a.py:net --python /opt/", [["file", "/opt/"]]),
