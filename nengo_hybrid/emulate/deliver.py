@@ -36,8 +36,6 @@ from nengo_hybrid.emulate.ways import (
 
 # Weights of a row that are added at once.
 NARROW, WIDE = 2 * LANES, 16 * LANES
-# Scattered synapses in a cache line, at least.
-LINE = 32
 
 
 @numba.njit(nogil=True, cache=True)
@@ -120,16 +118,22 @@ def deliver(program, first_group, last_group, sources, n, arriving):
             way = move(program.projections, p * N_COLUMNS)
             segments = move(program.segments, 3 * way[FIRST_SEGMENT])
             packed, shift = move(program.packed, way[FIRST_WEIGHT]), way[SHIFT]
-            distances, n_some = program.distances, k - first
-            some = move(sources, first)
+            distances, at_once = program.distances, way[AT_ONCE]
+            some, n_some = move(sources, first), k - first
             if way[WIDTH] == 1:
                 _add_scattered(
                     segments, distances, packed, some, n_some, shift, arriving
                 )
+            elif way[WIDTH] and at_once == PACK:
+                _add_packs(
+                    segments, distances, packed, PACK, some, n_some, shift, arriving
+                )
             elif way[WIDTH]:
-                _add_packs(segments, distances, packed, some, n_some, shift, arriving)
+                _add_packs(
+                    segments, distances, packed, 1, some, n_some, shift, arriving
+                )
             else:
-                at_once, weights = way[AT_ONCE], program.weights
+                weights = program.weights
                 for i in range(0, n_some, at_once):
                     n_rows, rows = min(at_once, n_some - i), move(some, i)
                     _add_rows(segments, weights, rows, n_rows, shift, arriving)
@@ -162,17 +166,18 @@ def _add_rows(segments, weights, sources, n, shift, arriving):
             at += NARROW
 
 
-@numba.njit(nogil=True, cache=True)
-def _add_packs(segments, distances, packed, sources, n, shift, arriving):
+@numba.njit(nogil=True, cache=True, inline="always")
+def _add_packs(segments, distances, packed, at_once, sources, n, shift, arriving):
     """Add segments whose targets are so many consecutive ones here and there."""
     for i in range(n):
         segment = move(segments, 3 * sources[i])
         there = move(arriving, LANES * segment[TARGET])
-        for j in range(segment[START], segment[STOP]):
-            at = LANES * distances[j]
-            weights = widen(widen(load(packed, LANES * j)))
-            weights = shift_left(weights, fill(weights, shift))
-            store(there, at, add(load(there, at), weights))
+        for first in range(segment[START], segment[STOP], at_once):
+            for j in range(first, first + at_once):
+                at = LANES * distances[j]
+                weights = widen(widen(load(packed, LANES * j)))
+                weights = shift_left(weights, fill(weights, shift))
+                store(there, at, add(load(there, at), weights))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -181,9 +186,9 @@ def _add_scattered(segments, distances, packed, sources, n, shift, arriving):
     for i in range(n):
         if i + 1 < n:
             ahead = move(segments, 3 * sources[i + 1])
-            for j in range(ahead[START], ahead[STOP], LINE):
-                prefetch(distances, j)
-                prefetch(packed, j)
+            n_ahead = ahead[STOP] - ahead[START]
+            prefetch(move(distances, ahead[START]), n_ahead)
+            prefetch(move(packed, ahead[START]), n_ahead)
         segment = move(segments, 3 * sources[i])
         there = move(arriving, segment[TARGET])
         for j in range(segment[START], segment[STOP], PACK):

@@ -104,7 +104,7 @@ class Emulator:
         self.n_threads = n_threads or os.cpu_count()
         self.program = compile_graph(graph)
         self._stored_weights = self.program.weights.copy() if graph.learns else None
-        self._recorder = Recorder(graph)
+        self._recorder = Recorder(graph, self.program)
         self._pool, self._rng, self._entries, self._rooms = None, None, {}, []
         self._noise = NoiseSource(graph)
         self._learner = Learner(graph, self.program, strict=self.strict)
@@ -234,8 +234,8 @@ class Emulator:
                 f"{self.n_samples} samples of {n_steps} steps need room in the record, "
                 f"which has it for {len(record.spikes)} of {room}; make a new record"
             )
-        per_sample = self.graph.n_compartments * -(-self.n_samples // self.n_threads)
-        most = 1 if self._learner.groups else max(1, CALL_UPDATES // per_sample)
+        per_step = self.graph.n_compartments * -(-self.n_samples // self.n_threads)
+        most = 1 if self._learner.groups else max(1, CALL_UPDATES // max(1, per_step))
         for start in range(0, n_steps, most):
             stop = min(start + most, n_steps)
             learned = ()
@@ -313,6 +313,21 @@ class Emulator:
     def read_probe(self, record, number, samples=slice(None), rows=slice(None)):
         """Return what one probe of the graph read, (n_samples, n_rows, n_probed)."""
         return self._recorder.read_probe(record, number, samples, rows)
+
+    def read_sums(self, record):
+        """
+        Return the spikes of all compartments, summed over the steps of a record.
+
+        Parameters
+        ----------
+        record : Record
+            Made with ``only_probed``.
+
+        Returns
+        -------
+        (n_samples, n_compartments) int32 array
+        """
+        return np.take(record.sums, self.program.slots, axis=1)
 
     def _check_lines(self, lines):
         wanted = self.n_samples, self.graph.n_lines

@@ -31,6 +31,7 @@ from nengo_hybrid.emulate.program import (
     LEAKY,
     N_PARAMETERS,
     REFRACTORY,
+    REST,
     STEADY,
     STRETCH_COLUMNS,
     VMAX,
@@ -55,9 +56,8 @@ from nengo_hybrid.emulate.vectors import (
     add,
     any_bit,
     as_bits,
+    at_most,
     bit_or,
-    count_bits,
-    differs,
     fill,
     get_rounding,
     greater,
@@ -66,6 +66,7 @@ from nengo_hybrid.emulate.vectors import (
     move,
     pointer,
     pointers,
+    prefetch,
     scale,
     scale_wide,
     select,
@@ -75,10 +76,13 @@ from nengo_hybrid.emulate.vectors import (
     smallest,
     store,
     subtract,
+    total,
 )
 
 # Bits of the registers, without the sign: NengoLoihi's Q_BITS and U_BITS.
 INPUT_BITS, CURRENT_BITS = 21, 23
+# Steps for which lines, and room for spikes, are fetched ahead.
+AHEAD = 2
 
 
 @numba.njit(nogil=True, cache=True)
@@ -112,7 +116,7 @@ def run_samples(program, state, room, lines, noise, record, strict, first, last)
     n_groups, noisy = program.first_projection.size - 1, len(noise.current) > 0
     first_block = n_groups - n_blocks
     n_bins, n_kept = record.spikes.shape[1], record.spikes.shape[2]
-    only_probed = record.column.size > 0
+    counts_all = record.sums.size > 0
     n_rows, n_voltages, n_currents = record.voltage.shape[1:] + record.current.shape[2:]
     per_sample, per_step = lines.strides[0] // 2, lines.strides[1] // 2
     every_line, noise = pointer(lines), pointers(noise)
@@ -126,7 +130,7 @@ def run_samples(program, state, room, lines, noise, record, strict, first, last)
         spiked = move(state.spiked, sample * (n_slots // LANES))
         words = move(state.words, sample * n_words)
         sent = move(state.lines, sample * n_lines)
-        sums = move(record.sums, sample * n_compartments)
+        sums = move(record.sums, sample * n_slots)
         faults = move(record.faults, sample * n_blocks * N_FAULTS * N_NOTES)
         n_spiking = list_set(words, n_words, n_lines, room.spiking, room.numbers)
         for step in range(n_steps):
@@ -152,12 +156,12 @@ def run_samples(program, state, room, lines, noise, record, strict, first, last)
             n_spiking = list_set(words, n_words, n_lines, spiking, room.numbers)
             spikes = move(record.spikes, row * n_kept)
             for i in range(n_spiking):
-                compartment = program.compartments[spiking[i] - n_lines]
-                if only_probed:
-                    sums[compartment] += 1
-                    compartment = record.column[compartment]
-                if compartment >= 0:
-                    spikes[compartment] += 1
+                slot = spiking[i] - n_lines
+                column = record.column[slot]
+                if counts_all:
+                    sums[slot] += 1
+                if column >= 0:
+                    spikes[column] += 1
             if (done + 1) % record.every == 0:
                 row = sample * n_rows + done // record.every
                 read = move(record.voltage, row * n_voltages)
@@ -166,6 +170,9 @@ def run_samples(program, state, room, lines, noise, record, strict, first, last)
                 _read(registers, CURRENT, program, record.current_of, n_currents, read)
             record.n_done[sample] = done + 1
             sent = move(every_line, sample * per_sample + step * per_step)
+            # Both come from memory, and too few at a time to be foreseen.
+            prefetch(move(sent, AHEAD * per_step), n_lines)
+            prefetch(move(spikes, AHEAD * n_kept), n_kept)
             any_overflow |= overflown
             if overflown and strict:
                 break
@@ -213,6 +220,7 @@ class Shared(NamedTuple):
     vmin: Any
     vmax: Any
     refractory: Any
+    rest: Any
 
 
 @numba.njit(nogil=True, cache=True)
@@ -229,6 +237,7 @@ def _update(program, n_stretches, room, bias, registers, spiked, active, faults,
             load(parameters, VMIN * LANES),
             load(parameters, VMAX * LANES),
             load(parameters, REFRACTORY * LANES),
+            load(parameters, REST * LANES),
         )
         i, last, n_active = stretch[FIRST_SLOT], stretch[LAST_SLOT], 0
         while i < last:
@@ -266,7 +275,7 @@ def _update(program, n_stretches, room, bias, registers, spiked, active, faults,
 @numba.njit(nogil=True, cache=True, inline="always")
 def _update_stretch(kind, shared, room, bias, registers, spiked, i, last):
     """Update up to where a register overflows; return that, and how many are active."""
-    n_active = 0
+    n_active = fill(shared.rest, 0)
     while i < last:
         own, arrived = move(registers, N_REGISTERS * i), load(room.arriving, i)
         current = add(scale(load(own, CURRENT * LANES), shared.keep_u), arrived)
@@ -275,14 +284,14 @@ def _update_stretch(kind, shared, room, bias, registers, spiked, i, last):
             break
         store(room.arriving, i, fill(arrived, 0))
         bits = move(spiked, i // LANES)
-        n_active += _finish(kind, shared, own, current, driven, bits)
+        n_active = add(n_active, _finish(kind, shared, own, current, driven, bits))
         i += LANES
-    return i, n_active
+    return i, np.int64(total(n_active))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
 def _finish(kind, shared, own, current, driven, spiked):
-    """Update what follows from currents; return how many compartments are active."""
+    """Update what follows from currents; return 1 where compartments are active."""
     zero = fill(current, 0)
     store(own, CURRENT * LANES, current)
     voltage = load(own, VOLTAGE * LANES)
@@ -296,15 +305,17 @@ def _finish(kind, shared, own, current, driven, spiked):
         waiting = load(own, WAITING * LANES)
         voltage = select(greater(waiting, zero), zero, voltage)
     spikes = greater(voltage, shared.vth)
-    voltage = select(spikes, zero, voltage)
+    one, active = fill(zero, 1), bit_or(current, voltage)
+    if kind == DEEP:
+        # Elsewhere 0 is not above any threshold.
+        active = select(spikes, one, active)
+    voltage = select(spikes, shared.rest, voltage)
     store(own, VOLTAGE * LANES, voltage)
     if kind != STEADY:
-        waiting = largest(subtract(waiting, fill(waiting, 1)), zero)
+        waiting = largest(subtract(waiting, one), zero)
         store(own, WAITING * LANES, select(spikes, shared.refractory, waiting))
-    bits = as_bits(spikes)
-    spiked[0] = bits
-    bits |= as_bits(differs(bit_or(current, voltage), zero))
-    return np.int64(count_bits(bits))
+    spiked[0] = as_bits(spikes)
+    return at_most(active, one)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -323,7 +334,8 @@ def _update_overflowing(
     store(room.overflown, BIAS_FAULT * LANES, driven)
     _note_faults(faults, step, room.overflown, move(compartments, i))
     driven = _wrap(driven, CURRENT_BITS)
-    return _finish(DEEP, shared, own, current, driven, move(spiked, i // LANES))
+    bits = move(spiked, i // LANES)
+    return np.int64(total(_finish(DEEP, shared, own, current, driven, bits)))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")

@@ -24,8 +24,8 @@ NARROW = "int8", "int16", "int32"
 FIRST_SLOT, LAST_SLOT, BLOCK, KIND = range(4)
 STRETCH_COLUMNS = 4
 # Rows of parameters.
-KEEP_U, KEEP_V, VTH, VMIN, VMAX, REFRACTORY = range(6)
-N_PARAMETERS = 6
+KEEP_U, KEEP_V, VTH, VMIN, VMAX, REFRACTORY, REST = range(7)
+N_PARAMETERS = 7
 
 
 class Program(NamedTuple):
@@ -50,7 +50,8 @@ class Program(NamedTuple):
     projections : (n_projections, 5) int64 array
         ``WIDTH`` of its packs, 1 or `LANES`, or 0 if it has rows; ``FIRST_SEGMENT``;
         ``SHIFT``, by which its weights are to be shifted left; ``AT_ONCE``, how many of
-        its rows are summed up at a time; ``FIRST_WEIGHT`` of its packs.
+        its rows are summed up at a time, or of its packs added; ``FIRST_WEIGHT`` of its
+        packs.
     segments : (n_segments, 3) uint32 array
         `START`, `STOP` and `TARGET`.
     weights : (n_stored,) int8, int16 or int32 array
@@ -62,12 +63,13 @@ class Program(NamedTuple):
     stretches : (n_stretches, 4) int64 array
         Slots of a block with the same parameters, or `LANES` with any: ``FIRST_SLOT``,
         ``LAST_SLOT`` and ``BLOCK``; and the ``KIND``, which is `LEAKY` if any leaks, or
-        is refractory for longer than the step of a spike, `DEEP` if in some of these
-        the voltage may have more bits than a float, or else `STEADY`.
-    parameters : (n_stretches * 6 * LANES,) array
+        is refractory for longer than the step of a spike, `DEEP` if in any the voltage
+        may have more bits than a float, or a threshold is negative, or else `STEADY`.
+    parameters : (n_stretches * 7 * LANES,) array
         Of the `LANES` slots: ``KEEP_U`` and ``KEEP_V``, what a current and a voltage
-        keep in a step, as the bits of a float32; ``VTH``, ``VMIN``, ``VMAX``; and the
-        steps behind a spike that are ``REFRACTORY``.
+        keep in a step, as the bits of a float32; ``VTH``, ``VMIN``, ``VMAX``; the steps
+        behind a spike that are ``REFRACTORY``; and the voltage at ``REST``, 0, which
+        compilers would turn into more instructions if they knew it.
     bias : (n_slots,) array
     slots : (n_compartments,) int64 array
     compartments : (n_slots,) int64 array
@@ -204,13 +206,14 @@ def _lay_out_parameters(graph, ends, slots, n_slots):
     levels = [per_compartment(graph, name) for name in ("vth", "vmin", "vmax")]
     refractory = np.maximum(per_compartment(graph, "refract_delay") - 1, 0)
     values = np.zeros((N_PARAMETERS, n_slots), np.int32)
-    values[:, slots] = [*keep, *levels, refractory]
+    values[:REST, slots] = [*keep, *levels, refractory]
     bias, kinds = np.zeros((2, n_slots), np.int32)
     bias[slots] = per_compartment(graph, "bias")
     most = 1 << VOLTAGE_BITS
     deep = (levels[1] < -most) | (levels[2] >= most)
     leaky = (decays[1] != 0) | (refractory != 0)
-    kinds[slots] = np.where(leaky, np.where(deep, DEEP, LEAKY), STEADY)
+    kind = np.where(leaky, np.where(deep, DEEP, LEAKY), STEADY)
+    kinds[slots] = np.where(levels[0] < 0, DEEP, kind)
     stretches, parameters = [], []
     for b, (first, last) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
         n = graph.blocks[b].n_compartments

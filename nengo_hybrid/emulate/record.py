@@ -22,10 +22,10 @@ class Record(NamedTuple):
         Steps that are summed in one row of spikes and active updates.
     spikes : (n_samples, n_bins, n_compartments) array
         Or of those that are probed, (n_samples, n_bins, n_probed).
-    column : (n_compartments,) int64 array
-        If spikes are of those that are probed, where each stands, or -1; or no rows.
-    sums : (n_samples, n_compartments) int32 array
-        Spikes over all steps, if column has rows; or no columns.
+    column : (n_slots,) int32 array
+        Where in spikes the compartment of each slot stands, or -1.
+    sums : (n_samples, n_slots) int32 array
+        Spikes over all steps, if spikes are of those that are probed; or no columns.
     active : (n_samples, n_bins, n_blocks) int32 array
         Compartments with a current, a voltage or a spike after a step.
     every : int
@@ -60,10 +60,12 @@ class Recorder:
     Parameters
     ----------
     graph : QuantizedGraph
+    program : Program
     """
 
-    def __init__(self, graph):
-        self.graph = graph
+    def __init__(self, graph, program):
+        self.graph, self.slots = graph, program.slots
+        self.n_slots = len(program.compartments)
         probed = {variable: _probed(graph, variable) for variable in RECORDED}
         self._probed, everything = probed, np.arange(graph.n_compartments)
         self._columns = {
@@ -74,18 +76,18 @@ class Recorder:
     def new_record(self, n_samples, n_steps, *, bin_steps, sample_every, only_probed):
         """Make a `Record`; see `Emulator.new_record`."""
         n_bins, n_rows = -(-n_steps // bin_steps), n_steps // sample_every
-        n, n_blocks = self.graph.n_compartments, len(self.graph.blocks)
-        n_kept, n_summed, column = n, 0, np.zeros(0, np.int64)
+        kept, n_blocks = np.arange(self.graph.n_compartments), len(self.graph.blocks)
         if only_probed:
-            kept, n_summed, column = self._probed["spiked"], n, np.full(n, -1)
-            n_kept, column[kept] = len(kept), np.arange(len(kept))
+            kept = self._probed["spiked"]
+        column = np.full(self.n_slots, -1, np.int32)
+        column[self.slots[kept]] = np.arange(len(kept))
         kind = np.int8 if bin_steps < 128 else np.int32
         read = self._probed["voltage"], self._probed["current"]
         return Record(
             bin_steps,
-            np.zeros((n_samples, n_bins, n_kept), kind),
+            np.zeros((n_samples, n_bins, len(kept)), kind),
             column,
-            np.zeros((n_samples, n_summed), np.int32),
+            np.zeros((n_samples, self.n_slots if only_probed else 0), np.int32),
             np.zeros((n_samples, n_bins, n_blocks), np.int32),
             sample_every,
             *read,
@@ -97,7 +99,7 @@ class Recorder:
     def read_probe(self, record, number, samples=slice(None), rows=slice(None)):
         """Return what one probe of the graph read, (n_samples, n_rows, n_probed)."""
         values = getattr(record, RECORDED[self.graph.probes[number].variable])
-        only_probed = len(record.column) > 0
+        only_probed = record.sums.shape[1] > 0
         # In two steps: one would move the axis of a list of columns to the front.
         return values[samples, rows][..., self._columns[only_probed][number]]
 

@@ -12,6 +12,7 @@ narrow; these always are, on any processor. Integers wrap around as registers do
 
 import operator
 
+import numba
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
@@ -20,6 +21,8 @@ from numba.np.arrayobj import make_array
 
 # Numbers of 32 bits in a register of 512 bits. Wider vectors take several.
 LANES = 16
+# Bytes of a cache line.
+LINE = 64
 # LLVM 15, of Numba 0.61, names some of what is used here in another way.
 LLVM = binding.llvm_version_info[0]
 # What LLVM calls it.
@@ -118,9 +121,7 @@ def _set(place, index, value):
 
 
 @intrinsic
-def prefetch(typing_context, place, index):
-    """Fetch the cache line of a number."""
-
+def _prefetch(typing_context, place, index):
     def generate(context, builder, signature, arguments):
         byte = ir.IntType(8).as_pointer()
         found = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), byte)
@@ -133,6 +134,21 @@ def prefetch(typing_context, place, index):
         return context.get_dummy_value()
 
     return types.none(place, types.intp), generate
+
+
+@intrinsic
+def _per_line(typing_context, place):
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(ir.IntType(64), LINE * 8 // place.dtype.bitwidth)
+
+    return types.int64(place), generate
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def prefetch(place, n):
+    """Fetch the cache lines of so many numbers, of which none need to be there."""
+    for i in range(0, n, _per_line(place)):
+        _prefetch(place, i)
 
 
 class Vector(types.Type):
@@ -242,20 +258,14 @@ add, subtract, bit_or = map(_binary, ("add", "sub", "or_"))
 shift_left, shift_right = map(_binary, ("shl", "ashr"))
 
 
-def _comparison(sign):
-    @intrinsic
-    def operation(typing_context, a, b):
-        """Return the mask of where two numbers compare so."""
+@intrinsic
+def greater(typing_context, a, b):
+    """Return the mask of where a number is greater than another."""
 
-        def generate(context, builder, signature, arguments):
-            return builder.icmp_signed(sign, *arguments)
+    def generate(context, builder, signature, arguments):
+        return builder.icmp_signed(">", *arguments)
 
-        return Vector(types.boolean, a.count)(a, a), generate
-
-    return operation
-
-
-greater, differs = map(_comparison, (">", "!="))
+    return Vector(types.boolean, a.count)(a, a), generate
 
 
 def _extremum(sign):
@@ -270,6 +280,30 @@ def _extremum(sign):
 
 
 largest, smallest = map(_extremum, (">", "<"))
+
+
+@intrinsic
+def at_most(typing_context, a, b):
+    """Return the smaller of two numbers without sign."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.icmp_unsigned("<", *arguments), *arguments)
+
+    return a(a, a), generate
+
+
+@intrinsic
+def total(typing_context, vector):
+    """Return the sum of all numbers."""
+
+    def generate(context, builder, signature, arguments):
+        kind = arguments[0].type
+        name = f"llvm.vector.reduce.add.v{vector.count}i{vector.dtype.bitwidth}"
+        function = ir.FunctionType(kind.element, [kind])
+        function = builder.module.declare_intrinsic(name, (), function)
+        return builder.call(function, arguments)
+
+    return vector.dtype(vector), generate
 
 
 @intrinsic

@@ -8,8 +8,11 @@ from nengo_hybrid.emulate.vectors import LANES
 # Columns of a projection: what is read together stands together.
 WIDTH, FIRST_SEGMENT, SHIFT, AT_ONCE, FIRST_WEIGHT = range(5)
 N_COLUMNS = 5
-# Scattered synapses come in so many at a time, padded with zeros.
+# Where some sources have more packs than others, so many are added at a time, the last
+# of them zeros: to guess wrong how many there are takes longer. Unless zeros make them
+# more than so many times as many.
 PACK = 4
+MOST_PADDED = 2.5
 # So many scattered synapses take as long as one vector of them.
 SYNAPSES_PER_PACK = 3
 # Rows of 8 bits that a sum of 16 holds.
@@ -91,17 +94,17 @@ class Ways:
         if not any(_shares(segments) for segments in projections):
             return together
         apart = [_pack(source, self.slots[t], w, width, n) for source, t, w in parts]
-        fewer = sum(len(distances) for _, distances, _ in apart)
+        fewer = sum(len(distances) for _, distances, _, _ in apart)
         return apart if fewer < len(together[0][1]) else together
 
-    def _add_packs(self, segments, distances, packed, first, n):
+    def _add_packs(self, segments, distances, packed, at_once, first, n):
         width = packed.shape[1]
         bits = int(np.bitwise_or.reduce(abs(packed), axis=None)) if packed.size else 0
         shift = max((bits & -bits).bit_length() - 1, 0)
         at = -(-self.n_packed // width) * width
         filling = np.zeros(at - self.n_packed, np.int64)
         segments = segments + np.array([self.n_packs, self.n_packs, 0])
-        self._add(segments, first, (width, shift, 0, at - width * self.n_packs))
+        self._add(segments, first, (width, shift, at_once, at - width * self.n_packs))
         self.distances.append(distances)
         self.packed += [filling, packed.ravel() >> shift]
         self.n_packs += len(distances)
@@ -152,17 +155,19 @@ def _pack(source, slot, weight, width, n):
     segments : (n, 3) int64 array
     distances : (n_packs,) int64 array
     packed : (n_packs, width) int64 array
+    at_once : int
+        Packs of a source are a multiple of it.
     """
     n_places = slot.max(initial=0) // width + 1
     packs, pack = np.unique(source * n_places + slot // width, return_inverse=True)
     weights = np.zeros((len(packs), width), np.int64)
     np.add.at(weights, (pack, slot % width), weight)
     place, ends = packs % n_places, np.searchsorted(packs // n_places, np.arange(n + 1))
-    least = PACK if width == 1 else 1
+    at_once = PACK if width == 1 else _at_once(np.diff(ends))
     known, segments, n_packs = {}, np.zeros((n, 3), np.int64), 0
     for s in range(n):
         own = slice(ends[s], ends[s + 1])
-        size = -(-(own.stop - own.start) // least) * least
+        size = -(-(own.stop - own.start) // at_once) * at_once
         if not size:
             continue
         base = place[own.start]
@@ -177,6 +182,17 @@ def _pack(source, slot, weight, width, n):
         np.zeros((n_packs, width), np.int64),
     )
     for first, own in known.values():
-        there = slice(first, first + own.stop - own.start)
-        distances[there], packed[there] = place[own] - place[own.start], weights[own]
-    return segments, distances, packed
+        last = first + own.stop - own.start
+        distances[first:last] = place[own] - place[own.start]
+        packed[first:last] = weights[own]
+        # Zeros go behind it: to add to the same place again would take longer.
+        n_zeros = (first - last) % at_once
+        distances[last : last + n_zeros] = distances[last - 1] + np.arange(n_zeros) + 1
+    return segments, distances, packed, at_once
+
+
+def _at_once(n_packs):
+    """Choose how many packs of a source are added at a time, `PACK` or one."""
+    padded = -(-n_packs // PACK) * PACK
+    varies = len(np.unique(n_packs[n_packs > 0])) > 1
+    return PACK if varies and padded.sum() <= MOST_PADDED * n_packs.sum() else 1

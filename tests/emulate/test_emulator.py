@@ -634,8 +634,8 @@ def test_a_record_of_what_is_probed_alone_sums_up_the_rest(parts, bin_steps):
         emulator.advance(lines[:, :7], record)
         emulator.advance(lines[:, 7:], record)
     assert_same(emulator.read(few).probes, emulator.read(whole).probes)
-    np.testing.assert_array_equal(few.sums, whole.spikes.sum(1))
-    assert few.sums.any() and few.spikes.shape[2] == (3 if parts else 0)
+    np.testing.assert_array_equal(emulator.read_sums(few), whole.spikes.sum(1))
+    assert emulator.read_sums(few).any() and few.spikes.shape[2] == (3 if parts else 0)
     np.testing.assert_array_equal(few.active, whole.active)
 
 
@@ -701,3 +701,10 @@ def test_empty_slots_stay_at_rest(share):
     found = Emulator(graph).run(silence(4))
     assert found.spikes[0].ravel().tolist() == 4 * [share]
     assert found.active[0].ravel().tolist() == 4 * [share]
+
+
+def test_a_graph_of_empty_blocks_runs():
+    empty = make_block(0)
+    found = Emulator(make_graph([empty]), 2).run(silence(3, n_samples=2))
+    assert found.spikes.shape == (2, 3, 0)
+    assert not found.active.any()

@@ -92,11 +92,11 @@ def currents(graph):
 
 
 # Rows onto the same targets, rows, and scattered synapses; see `kinds`.
-UNIFORM, RUNS, SCATTERED = (0, 255), (0, 1), (1, 0)
+UNIFORM, RUNS, SCATTERED = (0, 255), (0, 1), (1, 4)
 
 
 def kinds(program):
-    """Return how wide each projection's packs are, and how many rows it sums up."""
+    """Return how wide packs of each projection are, and how many it has at once."""
     return [tuple(way) for way in program.projections[:, [WIDTH, AT_ONCE]].tolist()]
 
 
@@ -119,7 +119,7 @@ def test_uniform_runs_and_scattered_by_hand():
     # Compartments 1 and 3, which have the same sources, stand beside each other.
     assert programs[2].slots.tolist() == [0, 1, 3, 2]
     assert programs[2].packed.tolist() == [5, 6, 0, 0, 7, 9, 8, 0]
-    assert programs[2].distances.tolist() == [0, 1, 0, 0, 0, 1, 2, 0]
+    assert programs[2].distances.tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
     assert currents(uniform) == [[5, 6, 7, 8], [5, 6, 7, 8]]
     assert currents(runs) == [[5, 6, 0, 0], [0, 7, 8, 9]]
     assert currents(scattered) == [[0, 5, 0, 6], [0, 7, 8, 9]]
@@ -303,7 +303,7 @@ def test_scattered_rows_stay_apart_where_that_shares_more():
     there = make_graph(rows, n=8, axons=[0, 1, 0, 1])
     graph = two_blocks(here, there)
     program = compile_graph(graph)
-    assert kinds(program) == [(LANES, 0), (LANES, 0)]
+    assert kinds(program) == [(LANES, 1), (LANES, 1)]
     assert len(program.distances) == 4
     assert currents(graph) == [8 * [a] + 8 * [b] for a in (1, 2) for b in (1, 2)]
 
@@ -335,7 +335,7 @@ def test_channels_of_a_pixel_are_one_pack():
     graph = convolution()
     program = compile_graph(graph)
     assert program.slots[:4].tolist() == [0, 16, 32, 1]
-    assert kinds(program) == [(LANES, 0)]
+    assert kinds(program) == [(LANES, 1)]
     # Both lines share two packs, from the first pixel on, or from the second.
     assert program.segments[:2].tolist() == [[0, 2, 0], [0, 2, 1]]
     assert program.packed.tolist() == list(range(1, 33))
@@ -344,6 +344,43 @@ def test_channels_of_a_pixel_are_one_pack():
     first[:, 0], first[:, 1] = np.arange(1, 17), np.arange(17, 33)
     second = np.roll(first, 1, axis=1)
     assert currents(graph) == [first.ravel().tolist(), second.ravel().tolist()]
+
+
+def packs(*sizes):
+    """Let each line reach all channels of so many pixels; none reaches the last."""
+    pixels = np.arange(16 * (max(sizes) + 1)).reshape(16, -1)
+    rows = [(np.ones(16 * n, int), pixels[:, :n].ravel()) for n in sizes]
+    return make_graph(rows, n=pixels.size)
+
+
+def test_packs_of_sources_that_have_more_or_fewer_fill_up_to_four():
+    graph = packs(3, 5)
+    program = compile_graph(graph)
+    assert kinds(program) == [(LANES, 4)]
+    assert program.segments[:2].tolist() == [[0, 4, 0], [4, 12, 0]]
+    assert program.distances.tolist() == [0, 1, 2, 3, *range(5), 5, 6, 7]
+    wanted = np.repeat([1, 0, 1, 0], [3 * 16, 16, 5 * 16, 3 * 16])
+    assert program.packed.tolist() == wanted.tolist()
+    found = np.array(currents(graph)).reshape(2, 16, 6)
+    assert np.all(found == [[[1, 1, 1, 0, 0, 0]], [[1, 1, 1, 1, 1, 0]]])
+
+
+@pytest.mark.parametrize(
+    "sizes, at_once",
+    [
+        # As many everywhere, which is foreseen.
+        ([3, 3], 1),
+        ([5], 1),
+        # 8 in place of 3, which is more than 2.5 times as many; 12 in place of 5.
+        ([1, 2], 1),
+        ([1, 2, 2], 4),
+        # Lines that reach nothing do not count.
+        ([3, 0, 3], 1),
+        ([0, 2, 3], 4),
+    ],
+)
+def test_packs_fill_up_where_zeros_cost_less_than_to_guess_wrong(sizes, at_once):
+    assert kinds(compile_graph(packs(*sizes))) == [(LANES, at_once)]
 
 
 def draw_rows(rng, kind, n, n_lines):

@@ -110,25 +110,43 @@ def test_bits_are_listed_in_their_order(word):
 
 
 @numba.njit
-def compare(a, b, larger, smaller, chosen):
+def compare(a, b, larger, smaller, chosen, unsigned):
     one, other = vectors.load(pointer(a), 0), vectors.load(pointer(b), 0)
     mask = vectors.greater(one, other)
     store(pointer(larger), 0, vectors.largest(one, other))
     store(pointer(smaller), 0, vectors.smallest(one, other))
     store(pointer(chosen), 0, vectors.select(mask, one, vectors.fill(one, 7)))
-    return vectors.as_bits(mask), vectors.as_bits(vectors.differs(one, other))
+    store(pointer(unsigned), 0, vectors.at_most(one, other))
+    return vectors.as_bits(mask), vectors.total(one)
 
 
 def test_comparisons_are_numpys():
     rng = np.random.default_rng(0)
     a, b = rng.integers(-3, 3, (2, LANES)).astype(np.int32)
-    larger, smaller, chosen = np.zeros((3, LANES), np.int32)
-    masks = compare(a, b, larger, smaller, chosen)
+    larger, smaller, chosen, unsigned = np.zeros((4, LANES), np.int32)
+    mask, total = compare(a, b, larger, smaller, chosen, unsigned)
     np.testing.assert_array_equal(larger, np.maximum(a, b))
     np.testing.assert_array_equal(smaller, np.minimum(a, b))
     np.testing.assert_array_equal(chosen, np.where(a > b, a, 7))
-    for mask, wanted in zip(masks, (a > b, a != b), strict=True):
-        assert mask == sum(1 << i for i in range(LANES) if wanted[i])
+    unsigned_wanted = np.minimum(a.view(np.uint32), b.view(np.uint32))
+    np.testing.assert_array_equal(unsigned.view(np.uint32), unsigned_wanted)
+    assert mask == sum(1 << i for i in range(LANES) if a[i] > b[i])
+    assert total == a.sum()
+
+
+def test_sums_of_all_numbers_wrap():
+    a = np.full(LANES, 2**30 + 1, np.int32)
+    assert compare(a, a, *np.zeros((4, LANES), np.int32))[1] == LANES
+
+
+@numba.njit
+def fetch(numbers, first, n):
+    vectors.prefetch(vectors.move(pointer(numbers), first), n)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
+def test_what_is_fetched_need_not_be_there(dtype):
+    fetch(np.zeros(1, dtype), 2**40, 1000)
 
 
 @numba.njit
