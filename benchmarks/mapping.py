@@ -30,7 +30,7 @@ from nengo_loihi.hardware.allocators import (
     RoundRobin,
 )
 
-from nengo_hybrid.block_graph import BlockGraph, BlockNeeds
+from nengo_hybrid.graphs import BlockGraph, BlockNeeds
 from nengo_hybrid.mapping import hop_cost, place, to_blocks
 from nengo_hybrid.placement import Placement, Route
 from nengo_hybrid.targets import load_target

@@ -9,9 +9,9 @@ from scipy.spatial import cKDTree
 
 # isort: split
 from nengo_hybrid import emulate
-from nengo_hybrid.block_graph import BlockGraph, BlockNeeds
 from nengo_hybrid.datasets import digits
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import BlockGraph, BlockNeeds
 from nengo_hybrid.lower import read_chip, to_graph, to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.networks import SequenceClassifier

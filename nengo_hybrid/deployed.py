@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nengo_hybrid.chip_numbers import ChipNumbers
-from nengo_hybrid.graded_graph import GradedGraph
 from nengo_hybrid.graded_trace import GradedTrace
-from nengo_hybrid.graph import QuantizedGraph, SpikingGraph
+from nengo_hybrid.graphs import GradedGraph, QuantizedGraph, SpikingGraph
 from nengo_hybrid.placement import Placement
 from nengo_hybrid.targets import Target
 from nengo_hybrid.trace import Trace

@@ -16,7 +16,7 @@ from nengo.neurons import (
 )
 
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import Dynamics, Population, Projection, SpikingGraph
 from nengo_hybrid.neurons import HybridSpiking, Identity, Staggered
 from nengo_hybrid.parameters import CONVOLUTIONS, object_names
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from nengo_hybrid.emulate import GradedRun
 from nengo_hybrid.estimate import neurobench_metrics
-from nengo_hybrid.graded_graph import GradedGraph
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import GradedGraph
 from nengo_hybrid.metrics import accuracy, classify
 from nengo_hybrid.version import version
 

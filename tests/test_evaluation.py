@@ -6,8 +6,8 @@ import pytest
 from nengo_hybrid.datasets import Split
 from nengo_hybrid.evaluation import LARGEST_COUNT, evaluate, synaptic_ops
 from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 from nengo_hybrid.metrics import accuracy, activity_bits, classify
 
 

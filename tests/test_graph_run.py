@@ -8,8 +8,8 @@ import pytest
 
 from nengo_hybrid import HybridSpiking, Identity
 from nengo_hybrid.exceptions import BuildError, EmulateError, ShapeError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run, run_graph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_graph
 from nengo_hybrid.networks import LMU
 from nengo_hybrid.parameters import object_names

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from nengo_hybrid import hardware
 from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph, digest
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph, digest
 from nengo_hybrid.lower import to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.targets import load_target

@@ -33,7 +33,6 @@ STAGES = {
 # language that train and lower read.
 TYPES = {
     "accuracy_steps",
-    "block_graph",
     "bundle",
     "checkup",
     "chip_numbers",
@@ -41,10 +40,9 @@ TYPES = {
     "deployed",
     "evaluation",
     "exceptions",
-    "graph",
-    "graded_graph",
     "graded_trace",
     "graph_run",
+    "graphs",
     "metrics",
     "names",
     "network_graph",
@@ -53,7 +51,6 @@ TYPES = {
     "outline",
     "parameters",
     "placement",
-    "programs",
     "targets",
     "trace",
     "trained",
@@ -162,9 +159,9 @@ def test_stages_meet_only_in_types():
             "stage report imports stage train; only pipeline may",
         ),
         (
-            "graph.py",
+            "graphs/spiking.py",
             "import nengo_hybrid.lower.loihi",
-            "type graph imports stage lower; only pipeline may",
+            "type graphs imports stage lower; only pipeline may",
         ),
         (
             "lower/loihi.py",
@@ -223,7 +220,7 @@ def test_what_the_rule_allows_is_let_through(tmp_path):
             from nengo_hybrid.neurons import HybridSpiking
             from .smoothing import Smoothing
             """,
-        "lower/loihi.py": "import nengo_loihi\nfrom ..graph import SpikingGraph",
+        "lower/loihi.py": "import nengo_loihi\nfrom ..graphs import SpikingGraph",
         "compat/shims.py": "import tf_keras\nfrom nengo_hybrid import exceptions",
         "report/text.py": "import rich\nfrom nengo_hybrid.report.units import si",
     }

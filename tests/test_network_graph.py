@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nengo_hybrid import HybridSpiking, Identity
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import Projection
 from nengo_hybrid.graph_run import run_graph, run_neurons
+from nengo_hybrid.graphs import Projection
 from nengo_hybrid.lower import to_graph
 from nengo_hybrid.network_graph import evaluation_order
 from nengo_hybrid.networks import LMU

@@ -13,7 +13,7 @@ import nengo_hybrid as nh
 from nengo_hybrid import datasets
 from nengo_hybrid.bundle import load_bundle, load_deployed, save_deployed
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 from nengo_hybrid.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nengo_hybrid import emulate
 from nengo_hybrid.exceptions import EmulateError, Interrupted, ShapeError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     Population,
     Probe,
     Projection,

@@ -8,8 +8,7 @@ tells as its damage.
 
 import numpy as np
 
-from nengo_hybrid.graded_graph import GradedGraph
-from nengo_hybrid.programs import PROGRAMS
+from nengo_hybrid.graphs import PROGRAMS, GradedGraph
 
 PER_COMPARTMENT = ("decay_u", "decay_v", "vth", "bias", "refract_delay")
 # Of a block, as far as the emulator goes.

@@ -16,13 +16,15 @@ from nengo_hybrid.bundle.values import put_together, take_apart
 from nengo_hybrid.chip_numbers import ChipNumbers
 from nengo_hybrid.deployed import ChipRun, Deployed
 from nengo_hybrid.exceptions import BundleError
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
 from nengo_hybrid.graded_trace import GradedTrace, IntegerRange
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     AxonGroup,
     Block,
     Convolution,
     Dynamics,
+    GradedGraph,
+    GradedPopulation,
+    GradedProjection,
     Learning,
     Noise,
     Population,
@@ -32,9 +34,9 @@ from nengo_hybrid.graph import (
     SpikeInput,
     SpikingGraph,
     SynapseGroup,
+    Widths,
 )
 from nengo_hybrid.placement import PlacedBlock, Placement, Route, Utilization
-from nengo_hybrid.programs import Widths
 from nengo_hybrid.targets import Sourced, Target
 from nengo_hybrid.trace import PopulationTrace, Trace
 

@@ -12,7 +12,7 @@ from nengo_hybrid.bundle.archive import (
 )
 from nengo_hybrid.bundle.checks import check_graph
 from nengo_hybrid.exceptions import BundleError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 
 # What a training calls it, in its folder.
 TRAINED_NAME = "bundle.zip"

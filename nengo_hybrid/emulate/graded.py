@@ -11,7 +11,7 @@ from nengo_hybrid.exceptions import EmulateError
 from nengo_hybrid.graded_trace import GradedTrace, integer_ranges
 from nengo_hybrid.graph_run.program import DENSE, SMALL, dense_matrices
 from nengo_hybrid.graph_run.run import GraphRun
-from nengo_hybrid.programs import PROGRAMS
+from nengo_hybrid.graphs import PROGRAMS
 
 
 class GradedRun(GraphRun):

@@ -1,5 +1,5 @@
 """
-One step of each program of `nengo_hybrid.programs`, compiled: neurons by lanes.
+One step of each program of `nengo_hybrid.graphs.programs`, compiled: neurons by lanes.
 
 All int64. Every function returns the largest size of a sum or register on the way, and
 of a payload.

@@ -7,7 +7,7 @@ from nengo_hybrid.emulate.state import Noise
 
 class NoiseSource:
     """
-    Draw what each step adds to currents and voltages; see `nengo_hybrid.graph.Noise`.
+    Draw what each step adds to currents and voltages; see `nengo_hybrid.graphs.Noise`.
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from nengo_hybrid.graph import Population, Projection
 from nengo_hybrid.graph_run.kernel import INPUT
+from nengo_hybrid.graphs import Population, Projection
 
 ACTIVATIONS = ("linear", "RectifiedLinear", "Identity", "Tanh", "Sigmoid")
 # Weights that are multiplied as a matrix: so many, of which so many are not zero.

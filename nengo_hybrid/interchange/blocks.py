@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from nengo_hybrid.exceptions import InterchangeError
-from nengo_hybrid.graph import AxonGroup, Block, SynapseGroup
+from nengo_hybrid.graphs import AxonGroup, Block, SynapseGroup
 
 LIMITS = {
     "compartments": "compartments_per_core",

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from nengo_hybrid.exceptions import InterchangeError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     Population,
     Probe,
     QuantizedGraph,

@@ -11,7 +11,13 @@ import math
 import numpy as np
 
 from nengo_hybrid.exceptions import InterchangeError
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+from nengo_hybrid.graphs import (
+    PROGRAMS,
+    GradedGraph,
+    GradedPopulation,
+    GradedProjection,
+    Widths,
+)
 from nengo_hybrid.interchange.hdf5 import told_with_path
 from nengo_hybrid.interchange.lava import (
     SHIFT,
@@ -23,7 +29,6 @@ from nengo_hybrid.interchange.lava import (
     spread,
     whole,
 )
-from nengo_hybrid.programs import PROGRAMS, Widths
 from nengo_hybrid.targets import load_target
 
 # Of dense matrices, a byte for each entry.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nengo_hybrid.exceptions import InterchangeError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 from nengo_hybrid.interchange.loops import late_projections
 from nengo_hybrid.interchange.nir_nodes import NEURONS, check_dense
 from nengo_hybrid.names import unique_names

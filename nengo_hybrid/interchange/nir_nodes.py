@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nengo_hybrid.exceptions import InterchangeError
-from nengo_hybrid.graph import Convolution, Dynamics
+from nengo_hybrid.graphs import Convolution, Dynamics
 from nengo_hybrid.interchange.convolution import convolution_matrix, output_sizes
 
 CONVOLUTION = {"weight", "bias", "stride", "padding", "dilation", "groups"}

@@ -12,7 +12,7 @@ from nengo_loihi.probe import ProbeFilter
 from nengo_loihi.simulator import Timers  # noqa: F401 (for who simulates)
 
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     AxonGroup,
     Block,
     Learning,

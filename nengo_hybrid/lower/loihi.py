@@ -19,7 +19,7 @@ from nengo_loihi.inputs import SpikeInput as LoihiSpikeInput
 
 from nengo_hybrid.chip_numbers import ChipNumbers, join_numbers
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import QuantizedGraph, SpikingGraph
+from nengo_hybrid.graphs import QuantizedGraph, SpikingGraph
 from nengo_hybrid.lower.chip import read_blocks, read_inputs
 
 NO_FILTER_S = 0.0

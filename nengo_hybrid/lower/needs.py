@@ -19,7 +19,7 @@ from nengo_loihi.block import (
     SynapseConfig,
 )
 
-from nengo_hybrid.block_graph import BlockNeeds
+from nengo_hybrid.graphs import BlockNeeds
 
 # Compartments that the base of an axon can skip, as in NengoLoihi.
 BASE_STEP = 256

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nengo_hybrid.block_graph import BlockGraph, BlockNeeds
+from nengo_hybrid.graphs import BlockGraph, BlockNeeds
 from nengo_hybrid.placement import Route
 
 

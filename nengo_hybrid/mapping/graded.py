@@ -8,8 +8,8 @@ those that are not 0 with their indices, or all of a block's, whichever takes le
 
 import numpy as np
 
-from nengo_hybrid.block_graph import BlockGraph, BlockNeeds
 from nengo_hybrid.exceptions import PlacementError
+from nengo_hybrid.graphs import BlockGraph, BlockNeeds
 from nengo_hybrid.mapping.limits import limit
 from nengo_hybrid.placement import Route
 

@@ -9,7 +9,7 @@ both start from the order of the graph, which stays where nothing is gained.
 import numpy as np
 
 from nengo_hybrid.exceptions import PlacementError
-from nengo_hybrid.graded_graph import GradedGraph
+from nengo_hybrid.graphs import GradedGraph
 from nengo_hybrid.mapping.anneal import anneal
 from nengo_hybrid.mapping.blocks import to_blocks
 from nengo_hybrid.mapping.cost import tile_distance

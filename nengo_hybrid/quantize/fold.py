@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nengo_hybrid.graph import Projection
+from nengo_hybrid.graphs import Projection
 
 
 def fold(graph):

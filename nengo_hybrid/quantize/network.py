@@ -11,8 +11,7 @@ import numbers
 import numpy as np
 
 from nengo_hybrid.exceptions import QuantizeError
-from nengo_hybrid.graded_graph import GradedGraph
-from nengo_hybrid.programs import Widths
+from nengo_hybrid.graphs import GradedGraph, Widths
 from nengo_hybrid.quantize.calibration import measure
 from nengo_hybrid.quantize.fold import fold
 from nengo_hybrid.quantize.plan import plan

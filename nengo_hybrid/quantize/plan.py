@@ -23,7 +23,7 @@ class Plan:
     state : Population
         Where what it hears is added up: the same, but for a memory in front of it.
     program : str
-        Out of `nengo_hybrid.programs.PROGRAMS`, or "input".
+        Out of `nengo_hybrid.graphs.programs.PROGRAMS`, or "input".
     into : tuple of Projection
         What it hears, in units of what it adds up.
     is_recurrent : bool

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nengo_hybrid.graded_graph import GradedProjection
+from nengo_hybrid.graphs import GradedProjection
 
 # Bits of a state below those of a weight, as on Loihi 1.
 FINER = 6

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nengo_hybrid.graded_graph import GradedPopulation
-from nengo_hybrid.programs import PROGRAMS, Widths
+from nengo_hybrid.graphs import PROGRAMS, GradedPopulation, Widths
 from nengo_hybrid.quantize.calibration import Ranges, input_unit, safe
 from nengo_hybrid.quantize.rounding import unit_bits
 from nengo_hybrid.quantize.spiking import spiking_integers

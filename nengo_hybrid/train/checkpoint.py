@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from nengo_hybrid.exceptions import CheckpointError
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 
 logger = logging.getLogger(__name__)
 

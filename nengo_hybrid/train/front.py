@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nengo_hybrid.graph import SpikingGraph
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import SpikingGraph
 
 
 def responses(plan, n_steps):

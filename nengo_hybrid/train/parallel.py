@@ -15,7 +15,7 @@ step; see `nengo_hybrid.train.recurrent`.
 import numpy as np
 import tensorflow as tf
 
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 from nengo_hybrid.metrics import bits_max, significant_bits
 from nengo_hybrid.train.body import Body, inputs
 from nengo_hybrid.train.budgets import penalty, without_rates

@@ -11,7 +11,7 @@ from nengo.synapses import LinearFilter
 from threadpoolctl import threadpool_limits
 
 from nengo_hybrid.exceptions import TrainError
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 from nengo_hybrid.neurons import HybridSpiking
 from nengo_hybrid.parameters import find_ensemble, object_names
 from nengo_hybrid.train.budgets import penalty, without_rates

@@ -6,7 +6,7 @@ import pytest
 from nengo_hybrid import load_target, pipeline
 from nengo_hybrid.bundle import Bundle
 from nengo_hybrid.datasets import Split
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 
 N_STEPS, N_SAMPLES, READOUT_STEPS = 12, 6, 4
 

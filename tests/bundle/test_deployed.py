@@ -22,7 +22,7 @@ from nengo_hybrid.bundle import (
 )
 from nengo_hybrid.bundle import archive as archives
 from nengo_hybrid.exceptions import BundleError
-from nengo_hybrid.graph import Convolution, digest
+from nengo_hybrid.graphs import Convolution, digest
 from nengo_hybrid.report.schema import check_report
 
 
@@ -119,7 +119,7 @@ def test_a_file_is_loaded_and_run_without_tensorflow_and_nengo_loihi(
         import numpy as np
         from nengo_hybrid import pipeline
         from nengo_hybrid.bundle import load_deployed
-        from nengo_hybrid.graph import digest
+        from nengo_hybrid.graphs import digest
 
         deployed = load_deployed({str(path)!r})
         print(digest(pipeline.run_deployed(deployed, np.zeros((2, 8, 2)))))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nengo_hybrid.bundle import Bundle, load_bundle, save_bundle
 from nengo_hybrid.exceptions import BundleError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph, digest
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph, digest
 
 ABOUT = {"recipe": "a", "seed": 3, "accuracy": {"test": 0.5}}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nengo_hybrid.bundle.values import put_together, take_apart
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 
 
 @dataclass(frozen=True)

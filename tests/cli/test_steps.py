@@ -17,7 +17,7 @@ from nengo_hybrid.bundle import (
     save_deployed,
 )
 from nengo_hybrid.datasets import Dataset, Split
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 from nengo_hybrid.recipe import load_recipe
 from nengo_hybrid.targets import load_target
 

@@ -1,11 +1,12 @@
 """
 A graph in integers on the chip's own clock, one message at a time, in plain Python.
 
-Written from the equations of `nengo_hybrid.programs` alone: a message that is sent in a
-time step arrives in the next, or as many later as its synapses hold it; a population
-acts once in every ``chip_steps``, at its phase, on what arrived by then. With resets,
-every population counts for itself: after so many steps its registers are as in the
-beginning, and for as many steps as a message may be late it drops what arrives.
+Written from the equations of `nengo_hybrid.graphs.programs` alone: a message that is
+sent in a time step arrives in the next, or as many later as its synapses hold it; a
+population acts once in every ``chip_steps``, at its phase, on what arrived by then.
+With resets, every population counts for itself: after so many steps its registers are
+as in the beginning, and for as many steps as a message may be late it drops what
+arrives.
 """
 
 from collections import defaultdict

@@ -12,7 +12,7 @@ from nengo_hybrid.emulate.layout import START, STOP, TARGET
 from nengo_hybrid.emulate.program import KEEP_U, N_PARAMETERS, VTH, compile_graph
 from nengo_hybrid.emulate.vectors import LANES
 from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.graph import AxonGroup, Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import AxonGroup, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi
 from nengo_hybrid.mapping import place
 from nengo_hybrid.targets import load_target

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nengo_hybrid.emulate import Emulator
 from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     AxonGroup,
     Block,
     Learning,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nengo_hybrid import emulate
 from nengo_hybrid.exceptions import EmulateError
-from nengo_hybrid.graph import Noise, Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import Noise, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi, unrounded
 from nengo_hybrid.mapping import place
 from nengo_hybrid.targets import load_target

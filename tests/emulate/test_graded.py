@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from nengo_hybrid.emulate import graded
 from nengo_hybrid.emulate.graded import GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
 from nengo_hybrid.graded_trace import IntegerRange
-from nengo_hybrid.programs import PROGRAMS, Widths
+from nengo_hybrid.graphs import (
+    PROGRAMS,
+    GradedGraph,
+    GradedPopulation,
+    GradedProjection,
+    Widths,
+)
 from nengo_hybrid.targets import load_target
 
 from .chip_clock import run_on_clock

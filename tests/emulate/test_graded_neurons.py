@@ -7,8 +7,13 @@ import pytest
 
 from nengo_hybrid.emulate.graded import GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
-from nengo_hybrid.programs import PROGRAMS, Widths
+from nengo_hybrid.graphs import (
+    PROGRAMS,
+    GradedGraph,
+    GradedPopulation,
+    GradedProjection,
+    Widths,
+)
 from nengo_hybrid.targets import load_target
 
 WIDTHS = Widths.of(load_target("loihi2"))

@@ -13,7 +13,7 @@ from nengo_hybrid import emulate
 from nengo_hybrid.emulate import Emulator
 from nengo_hybrid.emulate.learning import _round
 from nengo_hybrid.exceptions import EmulateError, ShapeError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     AxonGroup,
     Block,
     Learning,

@@ -11,7 +11,7 @@ from nengo_hybrid.emulate.memory import (
     working_bytes,
 )
 from nengo_hybrid.exceptions import EmulateError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     AxonGroup,
     Block,
     Noise,

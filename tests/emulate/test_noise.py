@@ -5,7 +5,7 @@ import pytest
 
 from nengo_hybrid.emulate import Emulator
 from nengo_hybrid.emulate.noise import NoiseSource
-from nengo_hybrid.graph import Block, Noise, Probe, QuantizedGraph, SpikingGraph
+from nengo_hybrid.graphs import Block, Noise, Probe, QuantizedGraph, SpikingGraph
 
 QUIET = None
 

@@ -14,7 +14,7 @@ from nengo_hybrid.emulate.program import compile_graph
 from nengo_hybrid.emulate.vectors import LANES
 from nengo_hybrid.emulate.ways import AT_ONCE, SHIFT, WIDTH
 from nengo_hybrid.exceptions import EmulateError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graphs import (
     AxonGroup,
     Block,
     Learning,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nengo_hybrid.estimate import DenseCounts, OpCounts, count_dense, count_ops
 from nengo_hybrid.exceptions import EstimateError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 from nengo_hybrid.placement import Placement
 
 seeds = settings(

@@ -5,9 +5,8 @@ import pytest
 
 from nengo_hybrid.emulate import run_graded
 from nengo_hybrid.estimate import count_ops, estimate
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+from nengo_hybrid.graphs import GradedGraph, GradedPopulation, GradedProjection, Widths
 from nengo_hybrid.mapping import place
-from nengo_hybrid.programs import Widths
 from nengo_hybrid.targets import load_target
 
 LOIHI2 = load_target("loihi2")

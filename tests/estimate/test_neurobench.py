@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from nengo_hybrid.estimate import neurobench_metrics
 from nengo_hybrid.exceptions import EstimateError, ShapeError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from nengo_hybrid.bundle import Bundle, save_bundle
 from nengo_hybrid.exceptions import BundleError, EmulateError, LowerError, ShapeError
-from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_graph, run_neurons
+from nengo_hybrid.graphs import Dynamics, Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi
 
 DT = 0.5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nengo_hybrid import emulate, load_lava
 from nengo_hybrid.emulate import Emulator
 from nengo_hybrid.exceptions import InterchangeError, ShapeError
-from nengo_hybrid.graph import Probe
+from nengo_hybrid.graphs import Probe
 from nengo_hybrid.interchange import integrate_and_fire, load_lava_input
 from nengo_hybrid.interchange.blocks import row_bits
 from nengo_hybrid.mapping import place

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nengo_hybrid import load_nir, save_nir
 from nengo_hybrid.exceptions import InterchangeError
-from nengo_hybrid.graph import (
+from nengo_hybrid.graph_run import run_neurons
+from nengo_hybrid.graphs import (
     Convolution,
     Dynamics,
     Population,
@@ -19,7 +20,6 @@ from nengo_hybrid.graph import (
     SpikingGraph,
     digest,
 )
-from nengo_hybrid.graph_run import run_neurons
 from nengo_hybrid.interchange.convolution import convolution_matrix
 
 h5py = pytest.importorskip("h5py")

@@ -8,7 +8,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_loihi, unrounded
 from nengo_hybrid.lower.loihi import host_reasons
 

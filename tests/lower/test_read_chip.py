@@ -13,7 +13,7 @@ from nengo_loihi.probe import LoihiProbe
 
 from nengo_hybrid.emulate import Emulator
 from nengo_hybrid.exceptions import LowerError
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 from nengo_hybrid.lower import build_chip, probe_filter, read_chip
 
 

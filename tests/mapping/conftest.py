@@ -5,8 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nengo_hybrid.block_graph import BlockGraph, BlockNeeds
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
+from nengo_hybrid.graphs import (
+    BlockGraph,
+    BlockNeeds,
+    Population,
+    Projection,
+    SpikingGraph,
+)
 from nengo_hybrid.lower import to_loihi
 from nengo_hybrid.placement import Route
 from nengo_hybrid.targets import load_target

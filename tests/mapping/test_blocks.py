@@ -1,7 +1,6 @@
 """A graph block by block: needs by hand, and the same placement either way."""
 
-from nengo_hybrid.block_graph import BlockNeeds
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import BlockNeeds, digest
 from nengo_hybrid.mapping import place, to_blocks, utilization
 from nengo_hybrid.placement import Utilization
 

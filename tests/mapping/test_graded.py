@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nengo_hybrid.exceptions import PlacementError
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
+from nengo_hybrid.graphs import GradedGraph, GradedPopulation, GradedProjection, Widths
 from nengo_hybrid.mapping import graded_blocks, place
-from nengo_hybrid.programs import Widths
 from nengo_hybrid.targets import load_target
 
 CHIP = load_target("loihi2")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nengo_hybrid import emulate
 from nengo_hybrid.exceptions import PlacementError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph, digest
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph, digest
 from nengo_hybrid.lower import to_loihi
 from nengo_hybrid.mapping import hop_cost, place, to_blocks
 from nengo_hybrid.placement import Utilization

@@ -6,7 +6,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from nengo_hybrid.exceptions import BuildError, ShapeError
-from nengo_hybrid.graph import digest
+from nengo_hybrid.graphs import digest
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.networks import LMU, SequenceClassifier
 from nengo_hybrid.networks.memory import (

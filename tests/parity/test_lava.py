@@ -17,14 +17,19 @@ import pytest
 
 from nengo_hybrid.emulate import Emulator, GradedRun, run_graded
 from nengo_hybrid.exceptions import EmulateError
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
-from nengo_hybrid.graph import Probe
+from nengo_hybrid.graphs import (
+    PROGRAMS,
+    GradedGraph,
+    GradedPopulation,
+    GradedProjection,
+    Probe,
+    Widths,
+)
 from nengo_hybrid.interchange import (
     integrate_and_fire,
     load_lava,
     load_lava_graded,
 )
-from nengo_hybrid.programs import PROGRAMS, Widths
 from nengo_hybrid.targets import load_target
 
 h5py = pytest.importorskip("h5py")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nengo_hybrid import load_nir, save_nir
-from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph, digest
 from nengo_hybrid.graph_run import run_neurons
+from nengo_hybrid.graphs import Dynamics, Population, Projection, SpikingGraph, digest
 
 nir = pytest.importorskip("nir")
 

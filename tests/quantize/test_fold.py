@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_graph
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.quantize.fold import fold

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nengo_hybrid.emulate.graded import GradedRun
 from nengo_hybrid.exceptions import QuantizeError
-from nengo_hybrid.graph import Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_graph
+from nengo_hybrid.graphs import Population, Projection, SpikingGraph
 from nengo_hybrid.lower import to_graph
 from nengo_hybrid.networks import SequenceClassifier
 from nengo_hybrid.quantize import quantize

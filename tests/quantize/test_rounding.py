@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nengo_hybrid.graph import Projection
+from nengo_hybrid.graphs import Projection
 from nengo_hybrid.quantize.rounding import largest_weight, store
 
 FLOATS = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))

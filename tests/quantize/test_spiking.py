@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from nengo_hybrid.emulate import run_graded
 from nengo_hybrid.emulate.graded import GradedRun
 from nengo_hybrid.exceptions import QuantizeError
-from nengo_hybrid.graph import Dynamics, Population, Projection, SpikingGraph
 from nengo_hybrid.graph_run import run_neurons
+from nengo_hybrid.graphs import Dynamics, Population, Projection, SpikingGraph, Widths
 from nengo_hybrid.interchange import load_nir, save_nir
-from nengo_hybrid.programs import Widths
 from nengo_hybrid.quantize import quantize
 from nengo_hybrid.quantize.spiking import spiking_integers
 from nengo_hybrid.targets import load_target

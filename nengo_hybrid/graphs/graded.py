@@ -1,10 +1,10 @@
 """
 What a chip with graded spikes runs, in integers: `GradedGraph`.
 
-Every neuron runs a program, as `nengo_hybrid.programs` has them, on what comes over its
-synapses in a step of the network, and sends an integer on. The populations stand in
-the order in which they act within a step; `GradedGraph.phases` lays that order out on
-the chip's own clock, where a message takes a time step.
+Every neuron runs a program, as `nengo_hybrid.graphs.programs` has them, on what comes
+over its synapses in a step of the network, and sends an integer on. The populations
+stand in the order in which they act within a step; `GradedGraph.phases` lays that order
+out on the chip's own clock, where a message takes a time step.
 """
 
 import functools
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nengo_hybrid.exceptions import BuildError
-from nengo_hybrid.graph import digest
-from nengo_hybrid.programs import Widths
+from nengo_hybrid.graphs.content import digest
+from nengo_hybrid.graphs.programs import Widths
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class GradedPopulation:
     name : str
     n_neurons : int
     program : str
-        A key of `nengo_hybrid.programs.PROGRAMS`, or "input".
+        A key of `nengo_hybrid.graphs.programs.PROGRAMS`, or "input".
     parameters, initial_state : dict of str to (n_neurons,) int32 array
         What the program wants, by its own names.
     payload_bits : int
@@ -93,7 +93,7 @@ class GradedGraph:
 
     @functools.cached_property
     def sha256(self):
-        """Digest of the whole graph; see `nengo_hybrid.graph.digest`."""
+        """Digest of the whole graph; see `nengo_hybrid.graphs.digest`."""
         return digest(self)
 
     def population(self, name):

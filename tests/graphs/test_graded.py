@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from nengo_hybrid.exceptions import BuildError
-from nengo_hybrid.graded_graph import GradedGraph, GradedPopulation, GradedProjection
-from nengo_hybrid.programs import Widths
+from nengo_hybrid.graphs import GradedGraph, GradedPopulation, GradedProjection, Widths
 
 
 def graph_of(names, projections):

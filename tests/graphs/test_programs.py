@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nengo_hybrid.exceptions import TargetError
-from nengo_hybrid.programs import PROGRAMS, Widths
+from nengo_hybrid.graphs import PROGRAMS, Widths
 from nengo_hybrid.targets import load_target
 
 # Intel, Taking Neuromorphic Computing to the Next Level with Loihi 2, 2021.
