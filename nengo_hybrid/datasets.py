@@ -1,8 +1,10 @@
-"""Real data sets as sequences: scikit-learn's digits, MNIST, permuted pixels."""
+"""Data sets as sequences: scikit-learn's digits, MNIST, and your own."""
 
 import hashlib
 import io
 import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,6 +175,68 @@ def mnist(seed=0, path=None):
     return Dataset("mnist", train, validation, test, n_classes=10)
 
 
+def load(path, seed=0):
+    """
+    Load sequences and labels of your own from a file that NumPy wrote.
+
+    The arrays have the names of Keras's data sets: ``x_train``, ``y_train``, ``x_test``
+    and ``y_test``, and may have ``x_validation`` and ``y_validation``. Without these, a
+    tenth of the training sequences, stratified and drawn with ``seed``, is for
+    validation. Sequences are numbers of shape (n, n_steps, size_in), or (n, n_steps) if
+    a step is one number; labels are whole numbers from 0.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the ``.npz`` file; also the data set's name.
+    seed : int
+        Of the validation draw.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If the file is missing or has no such arrays, if labels are not whole numbers,
+        or if a class has too few sequences to draw from; see also `check_split`.
+    ShapeError
+        If sequences and labels do not fit each other.
+    """
+    arrays = _load_own_arrays(path)
+    parts = {
+        part: Split(_sequences(arrays[f"x_{part}"], path, part), arrays[f"y_{part}"])
+        for part in ("train", "validation", "test")
+        if f"x_{part}" in arrays
+    }
+    labels = [split.y for split in parts.values()]
+    if not all(np.issubdtype(y.dtype, np.integer) and y.size for y in labels):
+        raise DataError(
+            f"{path} needs labels that are whole numbers from 0, got "
+            f"{', '.join(f'{y.size} of {y.dtype}' for y in labels)}"
+        )
+    n_classes = 1 + max(int(y.max()) for y in labels)
+    for part, split in parts.items():
+        check_split(split, n_classes, f"{path}: {part}")
+    if "validation" not in parts:
+        train = parts["train"]
+        counts = np.bincount(train.y)
+        if 1 in counts:
+            raise DataError(
+                f"{path}: class {np.flatnonzero(counts == 1)[0]} has 1 training "
+                "sequence, so that none can be drawn for validation; give x_validation "
+                "and y_validation, or more sequences"
+            )
+        n_held_out = round(VALIDATION_FRACTION * len(train))
+        n_held_out = max(n_held_out, np.count_nonzero(counts))
+        parts["train"], parts["validation"] = _stratified(
+            *(train.x, train.y), n_held_out, seed=seed
+        )
+    parts = {p: Split(split.x, split.y.astype(np.int32)) for p, split in parts.items()}
+    return Dataset(str(path), **parts, n_classes=n_classes)
+
+
 def as_permuted_sequences(pixels):
     """
     Turn images into sequences of one pixel a step, in one fixed random order.
@@ -232,3 +296,39 @@ def _load_mnist_arrays(path):
         )
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def _load_own_arrays(path):
+    """Return the arrays of a file, of which training and test have to be there."""
+    needed = "an .npz file with x_train, y_train, x_test and y_test"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = dict(arrays)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}); needed {needed}, by a "
+            "path from the folder where this runs"
+        ) from error
+    except (ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is not what numpy.savez writes, or has Python objects in it "
+            f"({error}); needed {needed}"
+        ) from error
+    pairs = [(f"x_{part}", f"y_{part}") for part in ("train", "test")]
+    if {"x_validation", "y_validation"} & set(found):
+        pairs.append(("x_validation", "y_validation"))
+    missing = [name for pair in pairs for name in pair if name not in found]
+    if missing:
+        raise DataError(
+            f"{path} has no {', '.join(missing)}, it has {', '.join(found)}; "
+            f"needed {needed}"
+        )
+    return found
+
+
+def _sequences(values, path, part):
+    """Return sequences in float32; a number a step becomes a dimension."""
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{path}: x_{part} needs real numbers, got {values.dtype}")
+    values = values[..., None] if values.ndim == 2 else values
+    return np.ascontiguousarray(values, dtype=np.float32)

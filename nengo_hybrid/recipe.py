@@ -68,7 +68,7 @@ class Recipe:
     ----------
     name : str
     dataset : str
-        "digits" or "mnist".
+        "digits", "mnist", or the path of an ``.npz`` file; see `datasets.load`.
     network, training, smoothing, deployment : dict
         Arguments of `SequenceClassifier`, `train`, `Smoothing` (of one for all, or of
         one for each ensemble, by name) and `to_loihi`; the last two are None if omega

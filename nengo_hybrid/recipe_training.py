@@ -203,8 +203,11 @@ def load_data(about):
 
 
 def _load_data(recipe, name, seed):
+    if name.endswith(".npz"):
+        return datasets.load(name, seed)
     if name not in DATASETS:
         raise DataError(
-            f"recipe {recipe} needs a dataset of {', '.join(DATASETS)}, got {name!r}"
+            f"recipe {recipe} needs a dataset of {', '.join(DATASETS)}, or an .npz "
+            f"file of your own, got {name!r}"
         )
     return DATASETS[name](seed)

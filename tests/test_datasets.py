@@ -252,3 +252,156 @@ def test_mnist_as_it_is():
     # Every digit class is a tenth of validation to within the rounding of one.
     in_train = np.bincount(np.concatenate([data.train.y, data.validation.y]))
     assert np.abs(np.bincount(data.validation.y) - in_train / 10).max() <= 1
+
+
+def own_arrays(n=20, n_steps=5, size_in=2, **changes):
+    """Return arrays of two classes, as Keras names them."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.normal(size=(n, n_steps, size_in)),
+        "y_train": np.arange(n) % 2,
+        "x_test": rng.normal(size=(4, n_steps, size_in)),
+        "y_test": np.array([1, 0, 0, 1]),
+    } | changes
+    return {name: values for name, values in arrays.items() if values is not None}
+
+
+def write(folder, **arrays):
+    np.savez(folder / "own.npz", **arrays)
+    return folder / "own.npz"
+
+
+def test_your_own_sequences_are_those_of_the_file(tmp_path):
+    arrays = own_arrays()
+    path = write(tmp_path, **arrays)
+    data = datasets.load(path)
+    assert (data.name, data.n_classes) == (str(path), 2)
+    assert (len(data.train), len(data.validation)) == (18, 2)
+    assert (data.n_steps, data.size_in) == (5, 2)
+    np.testing.assert_array_equal(data.test.x, np.float32(arrays["x_test"]))
+    np.testing.assert_array_equal(data.test.y, arrays["y_test"], strict=False)
+    # Both classes are in the validation part, and no sequence in two.
+    assert sorted(data.validation.y.tolist()) == [0, 1]
+    found = sorted(rows(data.train) + rows(data.validation))
+    assert found == sorted(x.tobytes() for x in np.float32(arrays["x_train"]))
+    assert datasets.load(path).sha256 == data.sha256
+    assert datasets.load(path, seed=1).sha256 != data.sha256
+
+
+def test_a_validation_part_of_your_own_is_taken_as_it_is(tmp_path):
+    x, y = np.ones((3, 5, 2), np.uint8), np.array([0, 1, 2], np.int64)
+    path = write(tmp_path, **own_arrays(x_validation=x, y_validation=y))
+    data = datasets.load(path, seed=7)
+    assert (len(data.train), len(data.validation), data.n_classes) == (20, 3, 3)
+    assert data.validation.x.dtype == np.float32 and (data.validation.x == 1).all()
+    assert data.validation.y.dtype == data.train.y.dtype == np.int32
+
+
+def test_as_few_sequences_as_two_of_a_class_are_enough(tmp_path):
+    labels = np.array([*range(10), *range(10)])
+    data = datasets.load(write(tmp_path, **own_arrays(y_train=labels)))
+    assert sorted(data.train.y) == sorted(data.validation.y) == list(range(10))
+
+
+def test_a_number_a_step_is_one_dimension(tmp_path):
+    flat = own_arrays(x_train=np.arange(60).reshape(20, 3), x_test=np.eye(4, 3))
+    data = datasets.load(write(tmp_path, **flat))
+    assert (data.n_steps, data.size_in) == (3, 1)
+    assert data.test.x[1].tolist() == [[0], [1], [0]]
+
+
+@pytest.mark.parametrize(
+    "changes, error, message",
+    [
+        (
+            {"x_test": None, "y_train": None},
+            DataError,
+            "{} has no y_train, x_test, it has x_train, y_test; needed an .npz file "
+            "with x_train, y_train, x_test and y_test",
+        ),
+        (
+            {"y_validation": np.zeros(3, int)},
+            DataError,
+            "{} has no x_validation, it has x_train, y_train, x_test, y_test, "
+            "y_validation; needed an .npz file with x_train, y_train, x_test and "
+            "y_test",
+        ),
+        (
+            {"y_test": np.array([1.0, 0, 0, 1])},
+            DataError,
+            "{} needs labels that are whole numbers from 0, got 20 of int64, 4 of "
+            "float64",
+        ),
+        (
+            {"y_test": np.array([1, -1, 0, 1])},
+            DataError,
+            "{}: test needs whole labels in 0..1, got -1; check n_classes",
+        ),
+        (
+            {"x_train": np.zeros((20, 5, 2), complex)},
+            DataError,
+            "{}: x_train needs real numbers, got complex128",
+        ),
+        (
+            {"x_train": np.full((20, 5, 2), np.nan)},
+            DataError,
+            "{}: train has 200 values that are NaN or infinite; clean the data first",
+        ),
+        (
+            {"x_train": np.zeros(20)},
+            ShapeError,
+            "{}: train needs x of shape (n_samples, n_steps, size_in), got (20,)",
+        ),
+        (
+            {"y_train": np.arange(19) % 2},
+            ShapeError,
+            "{}: train has 20 sequences, but labels of shape (19,); needed (20,)",
+        ),
+        (
+            {"x_test": np.zeros((4, 6, 2))},
+            ShapeError,
+            "{0}.test has sequences of shape (6, 2), {0}.train of (5, 2); needed the "
+            "same",
+        ),
+        (
+            {"y_train": np.array([1, *19 * [0]])},
+            DataError,
+            "{}: class 1 has 1 training sequence, so that none can be drawn for "
+            "validation; give x_validation and y_validation, or more sequences",
+        ),
+    ],
+)
+def test_your_own_data_that_do_not_fit_are_refused(tmp_path, changes, error, message):
+    path = write(tmp_path, **own_arrays(**changes))
+    with pytest.raises(error, match=exactly(message.format(path))):
+        datasets.load(path)
+
+
+def test_files_that_are_not_numpys_are_refused(tmp_path):
+    path = tmp_path / "own.npz"
+    message = (
+        f"{path} cannot be read (No such file or directory); needed an .npz file with "
+        "x_train, y_train, x_test and y_test, by a path from the folder where this runs"
+    )
+    with pytest.raises(DataError, match=exactly(message)):
+        datasets.load(path)
+    refused = f"^{re.escape(f'{path} is not what numpy.savez writes, or has Python')}"
+    path.write_text("x_train,y_train\n")
+    with pytest.raises(DataError, match=refused):
+        datasets.load(path)
+    write(tmp_path, **own_arrays(x_train=np.array([{"code": 1}])))
+    with pytest.raises(DataError, match=refused):
+        datasets.load(path)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "one.npy").rename(path)
+    with pytest.raises(DataError, match=refused):
+        datasets.load(path)
+
+
+@given(cut=st.integers(0, 1500))
+def test_a_file_that_is_cut_off_is_refused(tmp_path_factory, cut):
+    path = write(tmp_path_factory.mktemp("cut"), **own_arrays())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: min(cut, len(whole) - 1)])
+    with pytest.raises(DataError):
+        datasets.load(path)

@@ -291,7 +291,10 @@ def test_unknown_targets_are_found_before_training(monkeypatch, tmp_path):
 
 def test_unknown_data_set_is_found_before_training(monkeypatch, tmp_path):
     monkeypatch.setattr(recipe_training, "train", no_training)
-    message = "recipe tiny needs a dataset of digits, mnist, got 'letters'"
+    message = (
+        "recipe tiny needs a dataset of digits, mnist, or an .npz file of your own, "
+        "got 'letters'"
+    )
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         pipeline.run_recipe(tiny_recipe(dataset="letters"), tmp_path)
 

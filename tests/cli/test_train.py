@@ -10,6 +10,7 @@ import pytest
 from nengo_hybrid import datasets, recipe_training
 from nengo_hybrid.bundle import load_bundle
 from nengo_hybrid.evaluation import evaluate
+from nengo_hybrid.exceptions import DataError
 
 pytest.importorskip("tensorflow")
 pytest.importorskip("nengo_dl")
@@ -73,6 +74,28 @@ def test_the_bundle_answers_as_the_figures_say(run, tmp_path, few_digits):
     assert f"{100 * found.accuracy:.2f} % of 200 test samples" in result.stdout
     for name in ("lmu.loop", "lmu.hub", "lmu.hidden", "all neurons"):
         assert name in result.stdout
+
+
+def test_a_recipe_trains_on_a_file_of_your_own(run, tmp_path):
+    digits = datasets.digits()
+    train, test = digits.train.head(100), digits.test.head(20)
+    arrays = {
+        "x_train": train.x,
+        "y_train": train.y,
+        "x_test": test.x,
+        "y_test": test.y,
+    }
+    np.savez(tmp_path / "own.npz", **arrays)
+    training = {**RECIPE["training"], "minibatch_size": 30}
+    recipe = write_recipe(tmp_path, dataset="own.npz", training=training)
+    result = run("train", recipe, "--out", "run")
+    assert result.exit_code == 0, result.output
+    about = load_bundle(tmp_path / "run" / "bundle.zip").about
+    assert about["data_sha256"] == recipe_training.load_data(about).sha256
+    assert about["accuracy"]["n_test"] == 20
+    np.savez(tmp_path / "own.npz", **arrays | {"y_test": arrays["y_test"][::-1]})
+    with pytest.raises(DataError, match="^data set 'own.npz' has sha256 "):
+        recipe_training.load_data(about)
 
 
 def test_one_bit_networks_send_one_bit_and_answer_the_same(run, tmp_path, few_digits):
@@ -205,7 +228,8 @@ def changed(section, **values):
         ),
         (
             {"dataset": "letters"},
-            "DataError: recipe small needs a dataset of digits, mnist, got 'letters'",
+            "DataError: recipe small needs a dataset of digits, mnist, or an .npz file "
+            "of your own, got 'letters'",
         ),
         (
             {"one_bit": True, **changed("network", **ALL_RATES)},
