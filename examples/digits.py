@@ -8,6 +8,7 @@ import nengo_hybrid as nh
 data = nh.datasets.digits()
 hybrid = nh.HybridSpiking(nengo.RectifiedLinear(), omega=4)
 readout = nh.HybridSpiking(nh.Identity(), omega=4)
+answer = nh.HybridSpiking(nengo.RectifiedLinear(), omega=2)
 
 with nengo.Network(seed=0) as net:
     x = nengo.Node(np.zeros(1), label="x")
@@ -22,9 +23,9 @@ with nengo.Network(seed=0) as net:
     output = nengo.Ensemble(
         10,
         1,
-        neuron_type=hybrid,
+        neuron_type=answer,
         gain=np.ones(10),
-        bias=np.zeros(10),
+        bias=np.ones(10),
         label="output",
     )
     nengo.Connection(x, lmu.input, synapse=None)
@@ -39,7 +40,7 @@ trained = nh.train(
     epochs=24,
     learning_rate=5e-3,
     readout_steps=16,
-    budgets={"lmu.hidden": {"rate": 0.5}},
+    budgets={"lmu.hidden": {"rate": 0.5}, "output": {"rate": 0.8}},
 )
 deployed = nh.deploy(trained, nh.load_target("loihi1"), chip_steps=4)
 trace = nh.run_deployed(deployed, data.test.x)
