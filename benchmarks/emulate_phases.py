@@ -22,14 +22,12 @@ from networks import build
 # isort: split
 from nengo_hybrid.emulate import Emulator, kernel
 from nengo_hybrid.emulate.deliver import deliver, list_set, mark_sent
+from nengo_hybrid.emulate.pointers import move, pointer, pointers
 from nengo_hybrid.emulate.program import WORD
 from nengo_hybrid.emulate.state import new_room
 from nengo_hybrid.emulate.vectors import (
     TOWARD_ZERO,
     get_rounding,
-    move,
-    pointer,
-    pointers,
     set_rounding,
 )
 from nengo_hybrid.lower import read_chip

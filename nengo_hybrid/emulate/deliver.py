@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from nengo_hybrid.emulate.layout import START, STOP, TARGET
+from nengo_hybrid.emulate.pointers import move, prefetch
 from nengo_hybrid.emulate.program import WORD
 from nengo_hybrid.emulate.vectors import (
     LANES,
@@ -18,8 +19,6 @@ from nengo_hybrid.emulate.vectors import (
     load_wide,
     load_word,
     lowest,
-    move,
-    prefetch,
     shift_left,
     store,
     widen,

@@ -20,6 +20,7 @@ import numba
 import numpy as np
 
 from nengo_hybrid.emulate.deliver import deliver, list_set, mark_sent
+from nengo_hybrid.emulate.pointers import move, pointer, pointers, prefetch
 from nengo_hybrid.emulate.program import (
     BLOCK,
     DEEP,
@@ -63,10 +64,6 @@ from nengo_hybrid.emulate.vectors import (
     greater,
     largest,
     load,
-    move,
-    pointer,
-    pointers,
-    prefetch,
     scale,
     scale_wide,
     select,

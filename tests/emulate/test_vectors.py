@@ -1,6 +1,4 @@
-"""Pointers and vectors in compiled code, against NumPy and Python's integers."""
-
-from typing import NamedTuple
+"""Vectors in compiled code, against NumPy and Python's integers."""
 
 import numba
 import numpy as np
@@ -9,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nengo_hybrid.emulate import vectors
-from nengo_hybrid.emulate.vectors import LANES, pointer, store
+from nengo_hybrid.emulate.pointers import pointer
+from nengo_hybrid.emulate.vectors import LANES, store
 
 LOWEST, HIGHEST = -(2**23), 2**23 - 1
 values = st.integers(LOWEST, HIGHEST)
@@ -140,16 +139,6 @@ def test_sums_of_all_numbers_wrap():
 
 
 @numba.njit
-def fetch(numbers, first, n):
-    vectors.prefetch(vectors.move(pointer(numbers), first), n)
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
-def test_what_is_fetched_need_not_be_there(dtype):
-    fetch(np.zeros(1, dtype), 2**40, 1000)
-
-
-@numba.njit
 def sum_up(rows, sums, n):
     whole = vectors.widen(vectors.load_narrow(pointer(rows[0]), 0))
     for i in range(1, rows.shape[0]):
@@ -182,21 +171,3 @@ def test_a_bit_of_any_number_is_found(value):
     for place in (0, LANES - 1):
         numbers = np.roll(in_lanes(value), place)
         assert any_beyond(numbers, 12) == bool(value & 12)
-
-
-class Pair(NamedTuple):
-    first: np.ndarray
-    second: np.ndarray
-
-
-@numba.njit
-def copy_by_pointer(pair, n):
-    pair = vectors.pointers(pair)
-    for i in range(n):
-        vectors.move(pair.second, 1)[i] = pair.first[i] + 1
-
-
-def test_pointers_read_and_write_the_array():
-    pair = Pair(np.arange(4, dtype=np.int16), np.zeros(5, np.float32))
-    copy_by_pointer(pair, 4)
-    assert pair.second.tolist() == [0, 1, 2, 3, 4]
