@@ -200,7 +200,7 @@ def load(path, seed=0):
     ------
     DataError
         If the file is missing or has no such arrays, if labels are not whole numbers,
-        or if a class has too few sequences to draw from; see also `check_split`.
+        or if a class has too few training sequences; see also `check_split`.
     ShapeError
         If sequences and labels do not fit each other.
     """
@@ -219,19 +219,16 @@ def load(path, seed=0):
     n_classes = 1 + max(int(y.max()) for y in labels)
     for part, split in parts.items():
         check_split(split, n_classes, f"{path}: {part}")
+    classes, counts = np.unique(parts["train"].y, return_counts=True)
+    if len(classes) < n_classes:
+        missing = np.setdiff1d(np.arange(len(classes) + 1), classes)[0]
+        raise DataError(
+            f"{path} has labels up to {n_classes - 1}, and no training sequence of "
+            f"class {missing}; number the classes from 0, without gaps"
+        )
     if "validation" not in parts:
-        train = parts["train"]
-        counts = np.bincount(train.y)
-        if 1 in counts:
-            raise DataError(
-                f"{path}: class {np.flatnonzero(counts == 1)[0]} has 1 training "
-                "sequence, so that none can be drawn for validation; give x_validation "
-                "and y_validation, or more sequences"
-            )
-        n_held_out = round(VALIDATION_FRACTION * len(train))
-        n_held_out = max(n_held_out, np.count_nonzero(counts))
-        parts["train"], parts["validation"] = _stratified(
-            *(train.x, train.y), n_held_out, seed=seed
+        parts["train"], parts["validation"] = _hold_out(
+            parts["train"], counts, path, seed
         )
     parts = {p: Split(split.x, split.y.astype(np.int32)) for p, split in parts.items()}
     return Dataset(str(path), **parts, n_classes=n_classes)
@@ -254,6 +251,18 @@ def as_permuted_sequences(pixels):
     """
     order = np.random.RandomState(0).permutation(pixels.shape[1])
     return np.ascontiguousarray(pixels[:, order, None], dtype=np.float32)
+
+
+def _hold_out(split, counts, path, seed):
+    """Split off a part for validation, with one of each class at least."""
+    if counts.min() < 2:
+        raise DataError(
+            f"{path}: class {counts.argmin()} has 1 training sequence, so that none "
+            "can be drawn for validation; give x_validation and y_validation, or more "
+            "sequences"
+        )
+    n_held_out = max(round(VALIDATION_FRACTION * len(split)), len(counts))
+    return _stratified(split.x, split.y, n_held_out, seed=seed)
 
 
 def _stratified(x, y, n_held_out, *, seed):

@@ -289,10 +289,10 @@ def test_your_own_sequences_are_those_of_the_file(tmp_path):
 
 
 def test_a_validation_part_of_your_own_is_taken_as_it_is(tmp_path):
-    x, y = np.ones((3, 5, 2), np.uint8), np.array([0, 1, 2], np.int64)
+    x, y = np.ones((3, 5, 2), np.uint8), np.array([0, 1, 1], np.int64)
     path = write(tmp_path, **own_arrays(x_validation=x, y_validation=y))
     data = datasets.load(path, seed=7)
-    assert (len(data.train), len(data.validation), data.n_classes) == (20, 3, 3)
+    assert (len(data.train), len(data.validation), data.n_classes) == (20, 3, 2)
     assert data.validation.x.dtype == np.float32 and (data.validation.x == 1).all()
     assert data.validation.y.dtype == data.train.y.dtype == np.int32
 
@@ -362,6 +362,18 @@ def test_a_number_a_step_is_one_dimension(tmp_path):
             ShapeError,
             "{0}.test has sequences of shape (6, 2), {0}.train of (5, 2); needed the "
             "same",
+        ),
+        (
+            {"y_test": np.array([1, 0, 3, 1])},
+            DataError,
+            "{} has labels up to 3, and no training sequence of class 2; number the "
+            "classes from 0, without gaps",
+        ),
+        (
+            {"y_train": np.full(20, 10**12)},
+            DataError,
+            "{} has labels up to 1000000000000, and no training sequence of class 0; "
+            "number the classes from 0, without gaps",
         ),
         (
             {"y_train": np.array([1, *19 * [0]])},
