@@ -1,9 +1,10 @@
-"""Shims for NengoDL 3.6.0, which was written for Keras 2 and Nengo 3."""
+"""Shims for NengoDL 3.6.0, written for Keras 2 and Nengo 3, and for its Keras 2."""
 
 import builtins
 import functools
 import importlib
 import os
+import random
 import sys
 import warnings
 from importlib import metadata
@@ -159,6 +160,24 @@ def expect_nengo_4(_):
     return True
 
 
+def draws_seeds_up_to_a_float():
+    """Return True if tf-keras draws a whole number up to a float, on Python 3.12."""
+    return sys.version_info >= (3, 12) and installed_version("tf-keras") < (2, 19)
+
+
+def draw_whole_seeds(backend):
+    """Let tf-keras draw seeds up to 10**9, and not 1e9, where one was set for all."""
+
+    def create_seed(self, user_specified_seed):
+        if user_specified_seed is not None:
+            return user_specified_seed
+        generator = getattr(backend._SEED_GENERATOR, "generator", None) or random
+        return generator.randint(1, 10**9)
+
+    backend.RandomGenerator._create_seed = create_seed
+    return True
+
+
 DL_SHIMS = (
     Shim(
         name="nengo-dl-legacy-keras",
@@ -217,5 +236,16 @@ DL_SHIMS = (
         condition=meets_nengo_4,
         apply=expect_nengo_4,
         runs=BEFORE,
+    ),
+    Shim(
+        name="tf-keras-whole-seeds",
+        library="tf-keras",
+        module="tf_keras.src.backend",
+        defect="after keras.utils.set_random_seed, tf-keras draws a whole number up to "
+        "1e9, a float, which Python 3.12 refuses",
+        link="https://github.com/keras-team/tf-keras/issues/803",
+        goes_when="tf-keras > 2.18 is the least that is taken",
+        condition=draws_seeds_up_to_a_float,
+        apply=draw_whole_seeds,
     ),
 )

@@ -1,10 +1,16 @@
 import os
+import random
 from importlib import metadata
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from nengo_hybrid.compat.dl_shims import ask_for_legacy_keras, require_legacy_keras
+from nengo_hybrid.compat.dl_shims import (
+    ask_for_legacy_keras,
+    draw_whole_seeds,
+    require_legacy_keras,
+)
 from nengo_hybrid.exceptions import CompatError
 
 INSTALLED = {found.metadata["Name"].lower() for found in metadata.distributions()}
@@ -166,3 +172,33 @@ def test_a_filter_with_feedthrough_runs_as_in_nengo(synapse):
     with nengo_dl.Simulator(net, progress_bar=False) as sim:
         sim.run_steps(50)
     assert np.allclose(sim.data[probe], reference.data[probe], atol=1e-6)
+
+
+@with_nengo_dl
+def test_a_seed_for_all_of_keras_makes_a_layers_weights_again(run_fresh):
+    status, printed, errors = run_fresh(
+        """
+        import nengo_hybrid
+        from tensorflow import keras
+        def draw():
+            keras.utils.set_random_seed(0)
+            return keras.initializers.GlorotUniform()((3, 3)).numpy().tolist()
+        print(draw() == draw())
+        """
+    )
+    assert status == 0, errors
+    assert printed == "True\n"
+
+
+def test_seeds_are_whole_numbers_from_the_generator_that_was_set():
+    backend = SimpleNamespace(
+        _SEED_GENERATOR=SimpleNamespace(),
+        RandomGenerator=type("RandomGenerator", (), {}),
+    )
+    assert draw_whole_seeds(backend) and draw_whole_seeds(backend)
+    generator = backend.RandomGenerator()
+    assert generator._create_seed(5) == 5
+    assert generator._create_seed(0) == 0
+    assert 1 <= generator._create_seed(None) <= 10**9
+    backend._SEED_GENERATOR.generator = random.Random(3)
+    assert generator._create_seed(None) == random.Random(3).randint(1, 10**9)
