@@ -407,9 +407,10 @@ def _compare(rows):
         "what is priced",
         "evidence",
     )
-    # Names of profiles stay whole, and words wrap beside them.
+    # Names of profiles stay whole, and words wrap beside them: a column of a smallest
+    # width instead is widened after the others are fitted, and pushes the last one out.
     longest = max(len(printable(row["target"])) for row in rows)
-    table.columns[0].min_width = min(longest, WHOLE_NAME)
+    table.columns[0].width = min(longest, WHOLE_NAME)
     for row in rows:
         _add(
             table,

@@ -39,6 +39,30 @@ def test_text_keeps_names_of_profiles_whole_in_80_columns(full):
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
+@pytest.mark.parametrize("width", [72, 78, 80, 82, 100])
+def test_text_keeps_words_of_evidence_whole(full, width):
+    full["compare"] = [
+        {
+            "target": "loihi1-fitted",
+            "energy_j": 3.45e-3,
+            "low_j": 3.08e-3,
+            "high_j": 3.66e-3,
+            "basis": "spikes, all terms",
+            "evidence": "fitted, quoted, derived, simulated, measured",
+        },
+        {
+            "target": "kerasspiking-loihi",
+            "energy_j": 3.71e-5,
+            "basis": "spikes, operations alone",
+            "evidence": "quoted",
+        },
+    ]
+    text = rendered(full, width=width)
+    table = text[text.index("The same inference") :]
+    for word in ("fitted,", "quoted,", "derived,", "simulated,", "measured"):
+        assert f" {word} " in table
+
+
 def test_text_gives_the_accuracy_at_each_stage(full):
     text = rendered(full)
     assert "Accuracy on 360 test samples" in text
