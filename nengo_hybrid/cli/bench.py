@@ -32,6 +32,9 @@ def bench(name, json_path, quick, quiet):
     """
     Measure against named peers; only in a source checkout.
 
+    NAME is emulate, train, estimate, mapping or doctor, or another program of the
+    folder benchmarks, with such options as it has.
+
     \b
     nengo-hybrid bench emulate --json figures.json
     """
