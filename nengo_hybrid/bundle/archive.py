@@ -12,6 +12,7 @@ import json
 import math
 import os
 import secrets
+import shlex
 import zipfile
 import zlib
 from contextlib import contextmanager, suppress
@@ -162,7 +163,7 @@ def _check_manifest(path, manifest, kind):
     # The first bundles were all trained networks, and did not say so.
     found = manifest.get("kind", TRAINED)
     if found != kind:
-        wanted = WANTED[kind].format(path=path)
+        wanted = WANTED[kind].format(path=shlex.quote(str(path)))
         known = found if found in WANTED else "unknown"
         raise BundleError(f"bundle {path} is of kind {known}; needed {wanted}")
 

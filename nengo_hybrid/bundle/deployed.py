@@ -1,5 +1,6 @@
 """A deployed network as a file: its integers, where they are, what was found so far."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +182,6 @@ def load_deployed(path, *, needed=()):
         if getattr(deployed, part) is None:
             raise BundleError(
                 f"bundle {path} has no {part} yet; run "
-                f"`nengo-hybrid {COMMANDS[part]} {path}` first"
+                f"`nengo-hybrid {COMMANDS[part]} {shlex.quote(str(path))}` first"
             )
     return deployed

@@ -1,5 +1,6 @@
 """The command ``deploy``: from a trained network to what a chip runs."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -71,7 +72,7 @@ def deploy(run, target, out, chip_steps, seed, json_path, quiet):
     write_figures(figures, json_path)
     if not quiet and json_path != STANDARD_OUTPUT:
         show_deployed(figures)
-        click.echo(f"wrote {out}; next: nengo-hybrid emulate {out}")
+        click.echo(f"wrote {out}; next: nengo-hybrid emulate {shlex.quote(out)}")
 
 
 def trained_file(run):

@@ -1,5 +1,6 @@
 """The command ``emulate``: a deployed network, or a network of a Python file."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -170,7 +171,7 @@ def run_bundle(path, *, samples, batch_size, seed, json_path, quiet):
     write_figures(figures, json_path)
     if not quiet and json_path != STANDARD_OUTPUT:
         show_run(figures)
-        click.echo(f"wrote {path}; next: nengo-hybrid estimate {path}")
+        click.echo(f"wrote {path}; next: nengo-hybrid estimate {shlex.quote(path)}")
 
 
 def show_run(figures):

@@ -1,5 +1,6 @@
 """The command ``estimate``: what an inference of a run costs, here and elsewhere."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -52,7 +53,7 @@ def estimate(bundle, targets, json_path, quiet):
     write_figures(figures, json_path)
     if not quiet and json_path != STANDARD_OUTPUT:
         show_estimate(figures)
-        click.echo(f"wrote {bundle}; next: nengo-hybrid report {bundle}")
+        click.echo(f"wrote {bundle}; next: nengo-hybrid report {shlex.quote(bundle)}")
 
 
 def show_estimate(figures):

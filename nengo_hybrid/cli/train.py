@@ -1,5 +1,7 @@
 """The command ``train``: the network of a recipe, with checkpoints."""
 
+import shlex
+
 import click
 from rich.console import Console
 from rich.table import Table
@@ -60,7 +62,9 @@ def train(recipe, out, resume, seed, json_path, quiet):
     write_figures(bundle.about, json_path)
     if not quiet and json_path != STANDARD_OUTPUT:
         show_figures(bundle.about)
-        click.echo(f"wrote {out}/bundle.zip; next: nengo-hybrid deploy {out}")
+        click.echo(
+            f"wrote {out}/bundle.zip; next: nengo-hybrid deploy {shlex.quote(out)}"
+        )
 
 
 def show_figures(about):

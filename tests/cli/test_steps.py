@@ -200,6 +200,30 @@ def test_quiet_steps_say_nothing(run, after, trained):
     assert done(run("report", file, *page, "--quiet")).stdout == ""
 
 
+def test_the_next_command_can_be_typed_where_a_folder_has_a_space(
+    run, trained, refused
+):
+    trained.rename("my run")
+    words = [done(run("deploy", "my run", "--target", "loihi1")).stdout]
+    refused(
+        run("estimate", "my run/loihi1.zip"),
+        "BundleError: bundle my run/loihi1.zip has no run yet; run `nengo-hybrid "
+        "emulate 'my run/loihi1.zip'` first",
+    )
+    refused(
+        run("estimate", "my run/bundle.zip"),
+        "BundleError: bundle my run/bundle.zip is of kind trained; needed a deployed "
+        "one; run `nengo-hybrid deploy 'my run/bundle.zip'` first",
+    )
+    words += [
+        done(run(step, "my run/loihi1.zip")).stdout for step in ("emulate", "estimate")
+    ]
+    assert [text.splitlines()[-1] for text in words] == [
+        f"wrote my run/loihi1.zip; next: nengo-hybrid {step} 'my run/loihi1.zip'"
+        for step in ("emulate", "estimate", "report")
+    ]
+
+
 def test_a_real_report_is_valid(run, after):
     fastjsonschema = pytest.importorskip("fastjsonschema")
     schema = json.loads(run("schema", "report").stdout)

@@ -165,10 +165,12 @@ def test_an_unknown_key_is_refused_before_anything(run, tmp_path, refused):
 
 def test_a_network_of_rates_has_no_bits(run, tmp_path, few_digits):
     recipe = write_recipe(tmp_path, **changed("network", **ALL_RATES))
-    result = run("train", recipe, "--out", "run")
+    result = run("train", recipe, "--out", "my run")
     assert result.exit_code == 0, result.output
     assert "nothing is quantized: every neuron sends its rate" in result.stdout
-    bundle = load_bundle(tmp_path / "run" / "bundle.zip")
+    wrote = "wrote my run/bundle.zip; next: nengo-hybrid deploy 'my run'\n"
+    assert result.stdout.endswith(wrote)
+    bundle = load_bundle(tmp_path / "my run" / "bundle.zip")
     about = bundle.about
     assert not any(p.is_hybrid for p in bundle.graph.populations)
     assert about["accuracy"]["rate"] == about["accuracy"]["test"]
