@@ -223,8 +223,7 @@ class Checkpoints:
 
     def _check_identity(self):
         (then, _), now = self.loaded, self.identity
-        if then["data"] != now["data"]:
-            raise self._of_another("data set", then["data"], now["data"])
+        # Settings first: a seed may draw the data set, too.
         for name, value in now["settings"].items():
             made_with = then["settings"].get(name)
             if made_with != value:
@@ -233,6 +232,8 @@ class Checkpoints:
                     f"train got {value!r}; pass {name}={made_with!r} to resume, or "
                     "another folder to begin"
                 )
+        if then["data"] != now["data"]:
+            raise self._of_another("data set", then["data"], now["data"])
 
     def _of_another(self, what, then, now):
         return CheckpointError(

@@ -306,9 +306,14 @@ def test_checkpoints_that_do_not_fit_are_refused_and_left(
         f"CheckpointError: checkpoint {where} was made with epochs=2, but train got 3; "
         "pass epochs=2 to resume, or another folder to begin",
     )
+    write_recipe(tmp_path)
+    refused(
+        run("train", recipe, *options, "--seed", "4"),
+        f"CheckpointError: checkpoint {where} was made with seed=0, but train got 4; "
+        "pass seed=0 to resume, or another folder to begin",
+    )
     assert (newest.read_bytes(), previous.read_bytes()) == before
 
-    write_recipe(tmp_path)
     newest.write_bytes(before[0][:-40])
     refused(
         run("train", recipe, *options),
