@@ -95,7 +95,8 @@ def _check_length(trace):
     if trace.bin_steps != 1:
         raise EstimateError(
             f"the trace sums up {trace.bin_steps} steps at a time, and what a step "
-            "costs is not known; run it again with bin_steps=1"
+            "costs is not known; run it again with bin_steps=1, or estimate from its "
+            "mean spikes a step, as Rates"
         )
 
 

@@ -222,6 +222,6 @@ def test_trace_that_sums_up_steps(refuse, tiny_trace):
     refuse(
         EstimateError,
         "the trace sums up 4 steps at a time, and what a step costs is not known; run "
-        "it again with bin_steps=1",
+        "it again with bin_steps=1, or estimate from its mean spikes a step, as Rates",
         trace=dataclasses.replace(tiny_trace, bin_steps=4),
     )
