@@ -63,7 +63,12 @@ def deploy(run, target, out, chip_steps, seed, json_path, quiet):
     check_files({"--out": out, "--json": json_path}, {"RUN": path})
     from nengo_hybrid import pipeline, results
 
-    if not pipeline.is_graded(chip):
+    if pipeline.is_graded(chip):
+        if chip_steps is not None:
+            raise click.UsageError(
+                f"Option '--chip-steps' is for Loihi 1, not for target {chip.name}."
+            )
+    else:
         with quiet_imports():
             import nengo_hybrid.lower  # noqa: F401
     deployed = pipeline.deploy_bundle(bundle, chip, chip_steps=chip_steps, seed=seed)

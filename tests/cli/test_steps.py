@@ -374,6 +374,11 @@ def test_a_failed_run_has_status_1_and_leaves_the_file(run, after, tmp_path):
             "nengo-hybrid deploy --help",
         ),
         (
+            ("deploy", "run", "--target", "loihi2", "--chip-steps", "4"),
+            "Option '--chip-steps' is for Loihi 1, not for target loihi2; see "
+            "nengo-hybrid deploy --help",
+        ),
+        (
             ("deploy", "no-target.zip"),
             "BundleError: the recipe of no-target.zip has no target; name one, such as "
             "--target loihi2",
