@@ -210,13 +210,14 @@ def load(path, seed=0):
         for part in ("train", "validation", "test")
         if f"x_{part}" in arrays
     }
-    labels = [split.y for split in parts.values()]
-    if not all(np.issubdtype(y.dtype, np.integer) and y.size for y in labels):
-        raise DataError(
-            f"{path} needs labels that are whole numbers from 0, got "
-            f"{', '.join(f'{y.size} of {y.dtype}' for y in labels)}"
-        )
-    n_classes = 1 + max(int(y.max()) for y in labels)
+    labels = {f"y_{part}": split.y for part, split in parts.items()}
+    for name, y in labels.items():
+        if not np.issubdtype(y.dtype, np.integer) or not y.size:
+            raise DataError(
+                f"{path} needs labels that are whole numbers from 0, got {name} of "
+                f"type {y.dtype} and shape {y.shape}"
+            )
+    n_classes = 1 + max(int(y.max()) for y in labels.values())
     for part, split in parts.items():
         check_split(split, n_classes, f"{path}: {part}")
     classes, counts = np.unique(parts["train"].y, return_counts=True)

@@ -329,8 +329,14 @@ def test_a_number_a_step_is_one_dimension(tmp_path):
         (
             {"y_test": np.array([1.0, 0, 0, 1])},
             DataError,
-            "{} needs labels that are whole numbers from 0, got 20 of int64, 4 of "
-            "float64",
+            "{} needs labels that are whole numbers from 0, got y_test of type float64 "
+            "and shape (4,)",
+        ),
+        (
+            {"y_train": np.eye(20, 2)},
+            DataError,
+            "{} needs labels that are whole numbers from 0, got y_train of type "
+            "float64 and shape (20, 2)",
         ),
         (
             {"y_test": np.array([1, -1, 0, 1])},
