@@ -5,6 +5,7 @@ import math
 import nengo
 import numpy as np
 
+from nengo_hybrid.exceptions import ShapeError
 from nengo_hybrid.networks.lmu import LMU
 from nengo_hybrid.networks.memory import memory_std, rotations
 from nengo_hybrid.neurons import HybridSpiking, Identity
@@ -55,6 +56,11 @@ class SequenceClassifier(nengo.Network):
     lmu : LMU
     output : nengo.Ensemble
     probe : nengo.Probe
+
+    Raises
+    ------
+    ShapeError
+        If the sequences have fewer than ``readout_steps`` steps.
     """
 
     def __init__(
@@ -78,6 +84,12 @@ class SequenceClassifier(nengo.Network):
         seed=None,
         add_to_container=None,
     ):
+        n_steps = x_train.shape[1]
+        if not 1 <= readout_steps <= n_steps:
+            raise ShapeError(
+                f"readout_steps needs 1 to {n_steps}, the steps of the training "
+                f"sequences, got {readout_steps!r}"
+            )
         window = {"last_steps": readout_steps, "basis": basis}
         spread = memory_std(order, theta_steps, x_train, **window)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)

@@ -222,7 +222,8 @@ def changed(section, **values):
         ),
         (
             changed("network", readout_steps=65),
-            "ShapeError: memory_std needs last_steps in 1..64, the steps of x; got 65",
+            "ShapeError: readout_steps needs 1 to 64, the steps of the training "
+            "sequences, got 65",
         ),
         (
             changed("network", basis="fourier"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nengo_hybrid import datasets
+from nengo_hybrid.exceptions import ShapeError
 from nengo_hybrid.graph_run import run_graph
 from nengo_hybrid.network_graph import to_graph
 from nengo_hybrid.networks import SequenceClassifier
@@ -26,3 +27,13 @@ def test_an_exact_output_starts_without_a_bias():
         data.train.x, data.n_classes, omega_output=None, **DIGITS
     )
     assert not network.output.bias.any()
+
+
+def test_an_answer_is_not_read_over_more_steps_than_there_are():
+    message = (
+        r"^readout_steps needs 1 to 64, the steps of the training sequences, got 65$"
+    )
+    with pytest.raises(ShapeError, match=message):
+        SequenceClassifier(
+            datasets.digits().train.x, 10, **{**DIGITS, "readout_steps": 65}
+        )
