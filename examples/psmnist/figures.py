@@ -1,15 +1,15 @@
 """
 Draw how the stored networks were trained, what their neurons send, and the sweep.
 
-    python examples/psmnist/figures.py [FOLDER]
+    python examples/psmnist/figures.py [--out FOLDER]
 
 Writes ``psmnist-training.svg``, ``psmnist-counts.svg`` and ``psmnist-sweep.svg``, by
-default beside this file. The sweep is that of ``sweep.json``, which
+default where it runs. The sweep is that of ``sweep.json``, which
 ``benchmarks/psmnist_modes.py`` made.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -85,13 +85,15 @@ def draw_sweep(rows, path):
     figure.savefig(path)
 
 
-def main(folder=HERE):
+def main(out="."):
     bundles = {p.stem: load_bundle(p).about for p in sorted(HERE.glob("*.zip"))}
-    draw_training(bundles, Path(folder) / "psmnist-training.svg")
-    draw_counts(bundles, Path(folder) / "psmnist-counts.svg")
+    draw_training(bundles, Path(out) / "psmnist-training.svg")
+    draw_counts(bundles, Path(out) / "psmnist-counts.svg")
     sweep = json.loads((HERE / "sweep.json").read_text(encoding="utf-8"))["sweep"]
-    draw_sweep(sweep, Path(folder) / "psmnist-sweep.svg")
+    draw_sweep(sweep, Path(out) / "psmnist-sweep.svg")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--out", default=".", help="folder for the pictures")
+    main(**vars(parser.parse_args()))

@@ -33,3 +33,9 @@ def test_digits_are_drawn_with_their_spikes(load, tmp_path):
     path = tmp_path / "digits.svg"
     load("digits_picture").draw(Split(x, y), spikes, np.full(5, 3), path)
     assert path.stat().st_size < 150e3
+
+
+def test_figures_of_psmnist_are_drawn_into_a_folder(load, tmp_path):
+    load("psmnist/figures").main(tmp_path)
+    names = {f"psmnist-{name}.svg" for name in ("training", "counts", "sweep")}
+    assert {path.name for path in tmp_path.iterdir()} == names
