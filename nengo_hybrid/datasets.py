@@ -217,6 +217,11 @@ def load(path, seed=0):
                 f"{path} needs labels that are whole numbers from 0, got {name} of "
                 f"type {y.dtype} and shape {y.shape}"
             )
+        if y.min() < 0:
+            raise DataError(
+                f"{path} needs labels that are whole numbers from 0, got {y.min()} in "
+                f"{name}"
+            )
     n_classes = 1 + max(int(y.max()) for y in labels.values())
     for part, split in parts.items():
         check_split(split, n_classes, f"{path}: {part}")

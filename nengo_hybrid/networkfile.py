@@ -215,7 +215,7 @@ def read_arrays(path):
     finally:
         if hasattr(file, "close"):
             file.close()
-    if arrays is None or not all(isinstance(a, np.ndarray) for a in arrays.values()):
+    if not arrays or not all(isinstance(a, np.ndarray) for a in arrays.values()):
         raise DataError(
             f"{str(path)!r} needs arrays with names; make it with "
             "np.savez(path, label_of_the_node=array)"

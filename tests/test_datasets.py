@@ -341,7 +341,7 @@ def test_a_number_a_step_is_one_dimension(tmp_path):
         (
             {"y_test": np.array([1, -1, 0, 1])},
             DataError,
-            "{}: test needs whole labels in 0..1, got -1; check n_classes",
+            "{} needs labels that are whole numbers from 0, got -1 in y_test",
         ),
         (
             {"x_train": np.zeros((20, 5, 2), complex)},

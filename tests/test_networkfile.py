@@ -199,6 +199,7 @@ def a_note(path):
         (pickled, "no .npz file of plain numbers"),
         (one_array, "needs arrays with names"),
         (a_note, "needs arrays with names"),
+        (np.savez, "needs arrays with names"),
     ],
 )
 def test_what_is_no_npz_file_is_refused(tmp_path, make, words):
