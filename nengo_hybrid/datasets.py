@@ -317,14 +317,17 @@ def _load_own_arrays(path):
     """Return the arrays of a file, of which training and test have to be there."""
     needed = "an .npz file with x_train, y_train, x_test and y_test"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise ValueError("one array without a name")
+        with arrays:
             found = dict(arrays)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror or error}); needed {needed}, by a "
             "path from the folder where this runs"
         ) from error
-    except (ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} is not what numpy.savez writes, or has Python objects in it "
             f"({error}); needed {needed}"
