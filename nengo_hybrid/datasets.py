@@ -210,7 +210,20 @@ def load(path, seed=0):
         for part in ("train", "validation", "test")
         if f"x_{part}" in arrays
     }
-    labels = {f"y_{part}": split.y for part, split in parts.items()}
+    n_classes = _count_classes({f"y_{p}": split.y for p, split in parts.items()}, path)
+    for part, split in parts.items():
+        check_split(split, n_classes, f"{path}: {part}")
+    counts = _count_by_class(parts["train"].y, n_classes, path)
+    if "validation" not in parts:
+        parts["train"], parts["validation"] = _hold_out(
+            parts["train"], counts, path, seed
+        )
+    parts = {p: Split(split.x, split.y.astype(np.int32)) for p, split in parts.items()}
+    return Dataset(str(path), **parts, n_classes=n_classes)
+
+
+def _count_classes(labels, path):
+    """Return how many classes some arrays of labels name."""
     for name, y in labels.items():
         if not np.issubdtype(y.dtype, np.integer) or not y.size:
             raise DataError(
@@ -222,22 +235,19 @@ def load(path, seed=0):
                 f"{path} needs labels that are whole numbers from 0, got {y.min()} in "
                 f"{name}"
             )
-    n_classes = 1 + max(int(y.max()) for y in labels.values())
-    for part, split in parts.items():
-        check_split(split, n_classes, f"{path}: {part}")
-    classes, counts = np.unique(parts["train"].y, return_counts=True)
+    return 1 + max(int(y.max()) for y in labels.values())
+
+
+def _count_by_class(y, n_classes, path):
+    """Count the training sequences of each class; refuse one that has none."""
+    classes, counts = np.unique(y, return_counts=True)
     if len(classes) < n_classes:
         missing = np.setdiff1d(np.arange(len(classes) + 1), classes)[0]
         raise DataError(
             f"{path} has labels up to {n_classes - 1}, and no training sequence of "
             f"class {missing}; number the classes from 0, without gaps"
         )
-    if "validation" not in parts:
-        parts["train"], parts["validation"] = _hold_out(
-            parts["train"], counts, path, seed
-        )
-    parts = {p: Split(split.x, split.y.astype(np.int32)) for p, split in parts.items()}
-    return Dataset(str(path), **parts, n_classes=n_classes)
+    return counts
 
 
 def as_permuted_sequences(pixels):
